@@ -1,0 +1,1 @@
+"""Configuration groups; a package so that an installed command finds them."""

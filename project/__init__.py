@@ -1,0 +1,1 @@
+"""Evenhand: find out which change helped."""

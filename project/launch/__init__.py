@@ -1,0 +1,1 @@
+"""Hydra, its command line and its versions."""

@@ -1,0 +1,1 @@
+"""Batch to logits, loss and metrics."""
