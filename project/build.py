@@ -1,0 +1,211 @@
+"""Configuration to objects: the only place that calls ``hydra.utils.instantiate``.
+
+What one part must know of another (the number of classes, images per class, normalisation) is
+handed over here and in the entry points, as plain values.
+"""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from project.callbacks.loggers import csv_logger
+from project.callbacks.predictions import PredictionWriter
+from project.data.datamodule import PhotoDataModule
+from project.errors import ConfigError, EvenhandError, suggestion
+from project.launch.placement import check_devices
+from project.launch.signatures import check_arguments
+from project.models.backbones import prepare_backbone
+from project.models.classifier import Classifier
+from project.models.normalize import normalization_of
+from project.runs.directory import RunDirectory
+
+_TARGET = "_target_"
+_HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
+_PREPARATION = ("compile", "memory_format")  # keys of every model, meant for us and not for it
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as resolved plain values, without Hydra's own part.
+
+    Raises:
+        omegaconf.errors.MissingMandatoryValue: If a value is still missing (``???``).
+    """
+    values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items() if key != "hydra"}
+
+
+def datamodule(cfg: DictConfig) -> PhotoDataModule:
+    """Builds the data module with its sampler, oversampling, augmentation and mixing.
+
+    Args:
+        cfg: A composed ``train`` configuration.
+
+    Raises:
+        ConfigError: If an argument is unknown or of the wrong type.
+        DataError: If the photos cannot be found.
+    """
+    parts = ("sampler", "oversampling", "augmentation", "mixing")
+    module: PhotoDataModule = _build(
+        cfg.data,
+        "data",
+        **{name: _build(cfg[name], name) for name in parts},
+        seed=cfg.seed,
+        cache_dir=cfg.paths.cache,
+    )
+    return module
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds initial weights, dropout and whatever else draws from the global generators.
+
+    Raises:
+        ConfigError: If the seed is not a number from 0 to 2^32 - 1.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ConfigError(f"seed: expected a number from 0 to 2^32 - 1, got {seed!r}.")
+    pl.seed_everything(seed, verbose=False)
+
+
+def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[int]) -> Classifier:
+    """Builds the backbone and the module that trains and measures it.
+
+    Args:
+        cfg: A composed ``train`` configuration.
+        classes: Class names in label order.
+        class_counts: Training images per class, for the loss.
+
+    Raises:
+        ConfigError: If an argument is unknown or of the wrong type.
+        ModelError: If the backbone or its weights cannot be had.
+    """
+    backbone = _backbone(cfg.model, len(classes))
+    mean, std = normalization_of(backbone)
+    return Classifier(
+        backbone,
+        loss=_build(cfg.loss, "loss", class_counts=list(class_counts)),
+        optimizer=_build(cfg.optimizer, "optimizer"),
+        scheduler=_build(cfg.scheduler, "scheduler"),
+        classes=classes,
+        mean=mean,
+        std=std,
+        monitor=cfg.monitor,
+        monitor_mode=cfg.monitor_mode,
+    )
+
+
+def trainer(
+    cfg: DictConfig, run: RunDirectory, data: PhotoDataModule, *, training: bool = True
+) -> pl.Trainer:
+    """Builds the trainer with its callbacks and loggers.
+
+    Args:
+        cfg: A composed ``train`` configuration.
+        run: Where the run leaves its files.
+        data: What will be trained or evaluated on.
+        training: Whether to build the configured callbacks and loggers, which evaluation needs not.
+
+    Raises:
+        ConfigError: If the machine does not have what was asked for, or an argument is wrong.
+    """
+    check_devices(cfg.trainer)
+    callbacks: list[pl.Callback] = [
+        PredictionWriter(run, data.catalog.relative_path, data.catalog.classes, data.test_split)
+    ]
+    loggers: list[pl.loggers.Logger] = []
+    if training:
+        shown = cfg.trainer.enable_progress_bar
+        chosen = {k: v for k, v in cfg.callbacks.items() if shown or k != "progress"}
+        callbacks += [_build(node, f"callbacks.{name}") for name, node in chosen.items()]
+        loggers = [csv_logger(run)]
+        loggers += [_build(node, f"logger.{name}") for name, node in cfg.logger.items()]
+    built: pl.Trainer = _build(
+        cfg.trainer,
+        "trainer",
+        callbacks=callbacks,
+        logger=loggers,
+        default_root_dir=str(run.path),
+        enable_checkpointing=training,
+    )
+    return built
+
+
+def check(cfg: DictConfig) -> None:
+    """Compares every configured argument with the signature that it goes to.
+
+    Finds an unknown argument or a wrong type before any photo is read.
+
+    Raises:
+        ConfigError: Naming the key, what was expected and what was found.
+    """
+    for key, node in plain(cfg).items():
+        _check_node(node, key)
+
+
+def _check_node(node: Any, path: str) -> None:
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            _check_node(item, f"{path}[{number}]")
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        _check_node(value, f"{path}.{key}")
+    if _TARGET in node:
+        ours = set(_PREPARATION) if path == "model" else set()
+        given = {k: v for k, v in node.items() if k not in _HYDRA_KEYS | ours}
+        check_arguments(_target(node[_TARGET], path), given, path)
+
+
+def _target(name: str, path: str) -> Any:
+    try:
+        return get_object(name)
+    except Exception as error:  # whatever importing it raises
+        raise ConfigError(
+            f"{path}._target_: {name!r} cannot be imported ({error}).{_nearest_target(name)}"
+        ) from error
+
+
+def _nearest_target(name: str) -> str:
+    module, _, attribute = name.rpartition(".")
+    try:
+        return suggestion(attribute, dir(importlib.import_module(module)))
+    except (ImportError, ValueError):
+        return ""
+
+
+def _backbone(node: DictConfig, num_classes: int) -> nn.Module:
+
+    preparation = {key: node[key] for key in _PREPARATION if key in node}
+    rest = OmegaConf.create({k: v for k, v in node.items() if k not in _PREPARATION})
+    built = _build(rest, "model", num_classes=num_classes)
+    return prepare_backbone(built, **preparation)
+
+
+def _build(node: DictConfig, path: str, **joined: Any) -> Any:
+    """Instantiates a node; errors name the key instead of Hydra's machinery.
+
+    What is joined to it goes by Python: Hydra would turn dataclasses into dictionaries.
+    """
+    try:
+        if joined:
+            return instantiate(node, _partial_=True, _convert_="all")(**joined)
+        return instantiate(node, _convert_="all")
+    except EvenhandError:
+        raise
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, EvenhandError):
+            raise cause from None
+        raise _unbuildable(node, path, cause or error) from error
+    except (TypeError, ValueError) as error:  # what constructors raise for arguments they reject
+        raise _unbuildable(node, path, error) from error
+
+
+def _unbuildable(node: DictConfig, path: str, why: BaseException) -> ConfigError:
+    return ConfigError(f"{path}: {node.get(_TARGET)} cannot be built: {why}")

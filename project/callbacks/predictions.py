@@ -1,0 +1,87 @@
+"""What the model says of every photo, written when a split has been evaluated."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from project.runs.directory import RunDirectory
+from project.runs.predictions import Predictions, write_predictions
+
+_PARTS = ("index", "label", "logits")
+
+
+class PredictionWriter(pl.Callback):
+    """Writes ``predictions/<split>.parquet`` after ``trainer.validate`` and ``trainer.test``.
+
+    Validation between training epochs writes nothing.
+
+    Args:
+        run: The run's directory.
+        path_of: Catalog row to the photo's path below the root.
+        classes: Class names in label order.
+        test_split: Name of the split that ``trainer.test`` evaluates.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        path_of: Callable[[int], str],
+        classes: Sequence[str],
+        test_split: str = "test",
+    ) -> None:
+        self._run = run
+        self._path_of = path_of
+        self._classes = list(classes)
+        self._test_split = test_split
+        self._rows: list[tuple[Tensor, ...]] = []
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Keeps the batch's logits."""
+        del pl_module
+        if trainer.state.fn != "fit":
+            self._keep(outputs)
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Keeps the batch's logits."""
+        del trainer, pl_module
+        self._keep(outputs)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the predictions of the validation split."""
+        del pl_module
+        if trainer.state.fn != "fit":
+            self._write(trainer, "val")
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the predictions of the evaluated split."""
+        del pl_module
+        self._write(trainer, self._test_split)
+
+    def _keep(self, outputs: dict[str, Tensor]) -> None:
+        self._rows.append(tuple(outputs[part].cpu() for part in _PARTS))
+
+    def _write(self, trainer: pl.Trainer, split: str) -> None:
+        mine = [torch.cat(part).numpy() for part in zip(*self._rows, strict=True)]
+        self._rows.clear()
+        index, labels, logits = (_of_all_ranks(part, trainer) for part in mine)
+        if not trainer.is_global_zero:
+            return
+        paths = [self._path_of(int(row)) for row in index]
+        predictions = Predictions(index, paths, labels, logits, self._classes)
+        write_predictions(self._run, split, predictions)
+
+
+def _of_all_ranks(rows: np.ndarray[Any, Any], trainer: pl.Trainer) -> np.ndarray[Any, Any]:
+    if trainer.world_size == 1:
+        return rows
+    gathered: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(gathered, rows)
+    return np.concatenate(gathered)

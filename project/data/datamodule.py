@@ -1,0 +1,252 @@
+"""Photos on disk to the batches that Lightning trains and evaluates on."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from project.data.augmentation import Augmentation
+from project.data.catalog import Catalog, build_catalog, frozen_catalog
+from project.data.dataset import Batch, PhotoDataset, TrainingDataset
+from project.data.fit import Crop, Fit, Interpolation, square
+from project.data.mixing import Mixing, mix
+from project.data.oversampling import Oversampling
+from project.data.plan import EpochPlan, Order, PlannedBatches, natural_order
+from project.data.sampling import Sampler
+from project.data.sources import Source
+from project.errors import DataError
+
+log = logging.getLogger(__name__)
+
+Split = Literal["train", "val", "test"]
+
+
+class PhotoDataModule(pl.LightningDataModule):
+    """A source of labelled photos as batches of one size.
+
+    The batches leave the loader as uint8. Results depend neither on ``num_workers`` nor on how many
+    processes share a batch.
+
+    Args:
+        root: Folder of the photos.
+        source: Makes the source from ``root`` (and ``download``, where it is given).
+        sampler: Shares of the classes in an epoch.
+        oversampling: Variants of the images.
+        augmentation: Changes of every training image.
+        mixing: Mixing within a training batch.
+        seed: Seed of the run: order, crops and augmentation. Not negative.
+        cache_dir: Where the scan of the photos is remembered.
+        download: Whether a source that can download may do so.
+        size: Height and width in pixels; one number for a square.
+        crop: How an image is made to fit; see `project.data.fit.Fit`.
+        interpolation: Resampling filter.
+        crop_area: Smallest and largest part of the area that ``random_resized`` keeps.
+        crop_aspect: Smallest and largest width / height of that part.
+        class_map: Old to new class name; null drops the class; others keep their names.
+        classes: Class names in label order; null sorts them.
+        val_fraction: Share of the images for validation, where the source does not say.
+        test_fraction: Share of the images for the test, where the source does not say.
+        resplit: Whether to ignore the source's own splits.
+        folds: Number of folds.
+        fold: Which fold is held out; null for a single split.
+        split_seed: Seed of the split, apart from ``seed`` so that repeats share their test images.
+        split_file: CSV with ``path`` and ``split``, as a run directory holds; fixes the split.
+        on_bad_image: ``error`` lists all unreadable images and stops, ``skip`` counts them.
+        max_pixels: Images of more pixels are refused unread, as decompression bombs.
+        batch_size: Images in a batch, all processes together.
+        num_workers: Worker processes of each loader; ``auto`` takes the cores of this process.
+
+    Raises:
+        ConfigError: If a value is out of range.
+        DataError: If the photos, labels or splits cannot be used.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        source: Callable[..., Source],
+        *,
+        sampler: Sampler,
+        oversampling: Oversampling,
+        augmentation: Augmentation,
+        mixing: Mixing,
+        seed: int,
+        cache_dir: str | Path,
+        download: bool | None = None,
+        size: int | list[int] = 256,
+        crop: Crop = "center",
+        interpolation: Interpolation = "bilinear",
+        crop_area: tuple[float, float] = (0.35, 1.0),
+        crop_aspect: tuple[float, float] = (0.75, 4 / 3),
+        class_map: dict[str, str | None] | None = None,
+        classes: list[str] | None = None,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
+        resplit: bool = False,
+        folds: int = 5,
+        fold: int | None = None,
+        split_seed: int = 0,
+        split_file: str | Path | None = None,
+        on_bad_image: Literal["error", "skip"] = "error",
+        max_pixels: int = 178_956_970,
+        batch_size: int = 64,
+        num_workers: int | Literal["auto"] = "auto",
+    ) -> None:
+        super().__init__()
+        self.sampler = sampler
+        self.oversampling = oversampling
+        self.augmentation = augmentation
+        self.mixing = mixing
+        self.batch_size = batch_size
+        self.num_workers = available_cores() if num_workers == "auto" else num_workers
+        self._seed = seed
+        self._max_pixels = max_pixels
+        self._fit = Fit(square(size), crop, interpolation, crop_area, crop_aspect)
+        self._source = source(root=root) if download is None else source(root, download=download)
+        self._reading: dict[str, Any] = {
+            "class_map": class_map,
+            "on_bad_image": on_bad_image,
+            "max_pixels": max_pixels,
+            "cache_dir": Path(cache_dir),
+        }
+        self._splitting: dict[str, Any] = {
+            "classes": classes,
+            "val_fraction": val_fraction,
+            "test_fraction": test_fraction,
+            "resplit": resplit,
+            "folds": folds,
+            "fold": fold,
+            "split_file": split_file,
+            "seed": split_seed,
+        }
+        self._catalog: Catalog | None = None
+        self.test_split: Split = "test"
+
+    @property
+    def catalog(self) -> Catalog:
+        """The images, labels and splits; scanned when first asked for."""
+        if self._catalog is None:
+            self._use(build_catalog(self._source, **self._reading, **self._splitting))
+        assert self._catalog is not None
+        return self._catalog
+
+    def freeze(self, classes: Sequence[str], split: Split) -> None:
+        """Evaluates the source on a finished run's class list instead of its own.
+
+        Args:
+            classes: The class list, in label order.
+            split: Which split to take; a source without splits counts as this one entirely.
+
+        Raises:
+            DataError: If the source has other classes, or nothing in that split.
+        """
+        self._use(frozen_catalog(self._source, classes=classes, split=split, **self._reading))
+        self.test_split = split
+
+    def _use(self, catalog: Catalog) -> None:
+        if self._fit.crop == "box" and any(catalog.box(i) is None for i in range(len(catalog))):
+            raise DataError(
+                "data.crop=box: expected a crop box for every image, as a label table with "
+                "box_columns gives, but some images have none. Choose another data.crop."
+            )
+        self._catalog = catalog
+
+    def remarks(self) -> list[str]:
+        """What a reader of the results should know about the photos, one sentence each."""
+        catalog, found = self.catalog, []
+        if catalog.skipped:
+            found.append(f"{len(catalog.skipped)} unreadable images were skipped.")
+        if catalog.leaks:
+            inside, outside = catalog.leaks[0]
+            found.append(
+                f"{len(catalog.leaks)} images of val or test are also in train, byte for byte; "
+                f"for example {outside} is {inside}."
+            )
+        if self._fit.crop != "box" and (catalog.boxes >= 0).any():
+            found.append(f"The table's crop boxes are not used, because data.crop={self._fit.crop}.")
+        return found
+
+    @cached_property
+    def plan(self) -> EpochPlan:
+        """The order of the training images."""
+        rows = self.catalog.indices("train")
+        return EpochPlan(
+            indices=rows,
+            labels=self.catalog.labels[rows],
+            factors=self.oversampling.class_factors(self.catalog.classes),
+            sampler=self.sampler,
+            seed=self._seed,
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the training split, planned per epoch."""
+        dataset = TrainingDataset(
+            self.catalog,
+            self._fit,
+            self._max_pixels,
+            oversampling=self.oversampling,
+            augmentation=self.augmentation,
+            mixing=self.mixing,
+            seed=self._seed,
+        )
+        batches = self._batches(self.plan.order, training=True)
+        if batches.left_out:
+            log.info(
+                "The last batch is cut: %d draws of each epoch are left out.", batches.left_out
+            )
+        return self._loader(dataset, batches)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Batches of the validation split, in catalog order."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Batches of ``test_split`` (the test split, unless changed), in catalog order."""
+        return self._evaluation_loader(self.test_split)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Applies mixing on the device."""
+        if batch.mixing is None:
+            return batch
+        classes = len(self.catalog.classes)
+        image, label = mix(batch.image, batch.label, batch.mixing, classes)
+        return batch._replace(image=image, label=label, mixing=None)
+
+    def _evaluation_loader(self, split: Split) -> DataLoader[Batch]:
+        order = natural_order(self.catalog.indices(split))
+        dataset = PhotoDataset(self.catalog, self._fit, self._max_pixels)
+        return self._loader(dataset, self._batches(lambda _: order, training=False))
+
+    def _batches(self, order: Callable[[int], Order], *, training: bool) -> PlannedBatches:
+        world_size, rank = (
+            (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        )
+        return PlannedBatches(
+            order, batch_size=self.batch_size, world_size=world_size, rank=rank, training=training
+        )
+
+    def _loader(self, dataset: PhotoDataset, batches: PlannedBatches) -> DataLoader[Batch]:
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=self.num_workers,
+            collate_fn=_as_it_is,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # else each epoch's workers would draw from torch's own
+        )
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which a scheduler or container can limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,99 @@
+"""More of a class than there are photos of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from project.data.augmentation import Augmentation
+from project.data.fit import Pixels
+from project.data.randomness import Stream, generator
+from project.errors import ConfigError, suggestion
+
+
+class Oversampling:
+    """Lets each image of a class stand for several: copies, or random variants of itself.
+
+    The variants of an image are numbered 0 to factor - 1. They are made by ``transforms`` (none:
+    exact copies), either once and for all or anew in every epoch. The augmentation that all
+    training images go through comes on top.
+
+    Args:
+        factor: Variants of each image, for classes that ``factors`` does not name.
+        factors: Variants of each image by class name.
+        variants: ``fixed``: the same pixels in every epoch, as if written to disk beforehand.
+            ``fresh``: drawn anew whenever they come up.
+        keep_original: Whether variant 0 is the untouched image.
+        transforms: What makes a variant; see `Augmentation`.
+
+    Raises:
+        ConfigError: If a factor is below 1.
+
+    Example:
+        >>> Oversampling(factors={"outer": 4}).class_factors(["outer", "top"]).tolist()
+        [4, 1]
+    """
+
+    def __init__(
+        self,
+        factor: int = 1,
+        factors: Mapping[str, int] | None = None,
+        variants: Literal["fixed", "fresh"] = "fixed",
+        keep_original: bool = True,
+        transforms: Augmentation | None = None,
+    ) -> None:
+        self.factor = factor
+        self.factors = dict(factors or {})
+        self.variants = variants
+        self.keep_original = keep_original
+        self.transforms = transforms or Augmentation()
+        for name, value in {"factor": factor, **self.factors}.items():
+            if value < 1:
+                raise ConfigError(
+                    f"oversampling: expected factors of 1 (as they are) or more, got {name}={value}"
+                    ". To leave a class out, map it to null in data.class_map."
+                )
+
+    def class_factors(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """The factor of each class.
+
+        Args:
+            classes: Class names in label order.
+
+        Returns:
+            int64 (C,).
+
+        Raises:
+            ConfigError: If ``factors`` names a class that the data do not have.
+        """
+        for name in self.factors:
+            if name not in classes:
+                raise ConfigError(
+                    f"oversampling.factors: no class is called {name!r}; the classes are "
+                    f"{', '.join(classes)}.{suggestion(name, classes)}"
+                )
+        return np.array([self.factors.get(name, self.factor) for name in classes], np.int64)
+
+    def __call__(
+        self, image: Pixels, *, factor: int, seed: int, epoch: int, index: int, copy: int
+    ) -> Pixels:
+        """Makes the variant that a copy number stands for.
+
+        Args:
+            image: uint8 RGB (H, W, 3).
+            factor: Variants of this image's class.
+            seed: Seed of the run.
+            epoch: Epoch, from 0.
+            index: Row of the image in the catalog.
+            copy: Copy number; ``copy % factor`` is the variant.
+
+        Returns:
+            uint8 RGB (H, W, 3).
+        """
+        variant = copy % factor
+        untouched = self.keep_original and variant == 0
+        if untouched or not self.transforms:
+            return image
+        key = (0, index, variant) if self.variants == "fixed" else (1 + epoch, index, copy)
+        return self.transforms(image, generator(Stream.OVERSAMPLING, seed, *key))

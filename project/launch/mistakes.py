@@ -1,0 +1,113 @@
+"""Hydra's and OmegaConf's complaints in the words of someone who mistyped something."""
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+import conf
+from project.errors import EvenhandError, suggestion
+from project.launch.hydra_versions import version_options
+
+_ASSIGNMENT = re.compile(r"^[+~]*(?P<key>[\w./@-]+?)(?:=(?P<value>.*))?$", re.DOTALL)
+
+
+def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str:
+    """Says what is wrong with the command line and what was probably meant.
+
+    Args:
+        error: What composing or running raised.
+        config_name: Root config of the command.
+        arguments: The command line, without the program.
+
+    Returns:
+        A message for the user.
+    """
+    if isinstance(error, EvenhandError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        return _unknown_option(error)
+    if isinstance(error, MissingMandatoryValue):
+        key = error.full_key or str(error)
+        return f"{key}: a value is needed and none was given. Add {key}=<value>."
+    unknown = _unknown_key(error)
+    if unknown is not None:
+        return _no_such_key(unknown, config_name, arguments)
+    cause = error.__cause__
+    detail = f"\n{cause}" if isinstance(cause, OmegaConfBaseException | HydraException) else ""
+    return f"{error}{detail}"
+
+
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    options = [o for o in error.options or () if not o.startswith("_")]
+    if not group:
+        return str(error)
+    return f"{group}={option}: expected one of {', '.join(options)}.{suggestion(option, options)}"
+
+
+def _unknown_key(error: Exception) -> str | None:
+    """The key that is not in the configuration, if that is what the error is about."""
+    text = f"{error}\n{error.__cause__ or ''}"
+    for pattern in (
+        r"Could not override '([^']+)'",
+        r"Could not delete from config\. '([^']+)' does not exist",
+        r"Could not find '?([\w./]+)'? in (?:the )?config",
+    ):
+        if found := re.search(pattern, text):
+            return found[1]
+    return None
+
+
+def _no_such_key(key: str, config_name: str, arguments: Sequence[str]) -> str:
+    dotted = key.replace("/", ".").split("@")[0]
+    parent, _, last = dotted.rpartition(".")
+    known = sorted({*_keys_of(config_name, arguments), *_groups()})
+    beside = {k.rpartition(".")[2]: k for k in known if k.rpartition(".")[0] == parent}
+    near = get_close_matches(last, beside, n=1)
+    meant = [beside[near[0]]] if near else [k for k in known if k.endswith(f".{last}")]
+    meant = meant or get_close_matches(dotted, known, n=1, cutoff=0.8)
+    if meant:
+        return f"{key}: there is no such key. Did you mean {' or '.join(meant[:3])}?"
+    listed = f" {parent or 'The top level'} has {', '.join(beside)}." if beside else ""
+    return f"{key}: there is no such key.{listed} To add a new one, write +{key}=<value>."
+
+
+def _groups() -> Iterator[str]:
+    folder = Path(conf.__path__[0])
+    return (entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "_")
+
+
+def _keys_of(config_name: str, arguments: Sequence[str]) -> list[str]:
+    """All keys of the configuration with the groups that the command line chooses."""
+    groups = set(_groups())
+    choices = []
+    for argument in arguments:
+        match = _ASSIGNMENT.match(argument)
+        if match and match["key"] in groups and match["value"] and "," not in match["value"]:
+            choices.append(argument)
+    GlobalHydra.instance().clear()
+    for overrides in (choices, []):  # a choice may be what is wrong
+        try:
+            with initialize_config_module("conf", **version_options()):
+                return list(_dotted_keys(compose(config_name, overrides)))
+        except (HydraException, OmegaConfBaseException):
+            continue
+    return []
+
+
+def _dotted_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in node:
+        name = f"{prefix}{key}"
+        yield name
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, str(key)):
+            continue
+        child = node[key]
+        if isinstance(child, DictConfig):
+            yield from _dotted_keys(child, f"{name}.")

@@ -1,0 +1,18 @@
+"""Warnings that no user of ours can do anything about."""
+
+import warnings
+
+_KNOWN = {
+    # torch renamed what Lightning 2.6 calls.
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated": FutureWarning,
+    # We log once an epoch, so the interval in steps does not matter.
+    r"The number of training batches .* is smaller than the logging interval": UserWarning,
+    # Two cores are what there is; the data module takes all that the process may use.
+    r"The '.*_dataloader' does not have many workers": UserWarning,
+}
+
+
+def silence_known_warnings() -> None:
+    """Filters exactly these warnings; all others are shown."""
+    for message, category in _KNOWN.items():
+        warnings.filterwarnings("ignore", message=message, category=category)

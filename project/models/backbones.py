@@ -1,0 +1,210 @@
+"""Backbones by name: anything that timm or torchvision can build, with a head for our classes."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import Inception3
+
+from project.errors import ModelError, suggestion
+from project.models.weights import fetching, load_weights
+
+# Torchvision networks whose training forward returns auxiliary logits unless told otherwise.
+WITH_AUXILIARY_LOGITS = ("googlenet", "inception_v3")
+# Where timm finds models that are not its own.
+TIMM_SOURCES = ("hf-hub:", "local-dir:")
+
+
+def timm_backbone(
+    name: str,
+    num_classes: int,
+    in_chans: int = 3,
+    pretrained: bool = False,
+    checkpoint_path: str | Path | None = None,
+    drop_rate: float = 0.0,
+    **kwargs: Any,
+) -> nn.Module:
+    """Builds any of timm's networks.
+
+    Args:
+        name: As ``timm.list_models()`` gives it, with or without a tag such as ``.a1_in1k``; or a
+            source that timm knows, such as ``hf-hub:<owner>/<model>``.
+        num_classes: Length of the logits.
+        in_chans: Channels of the images.
+        pretrained: Start from the weights that timm publishes for the name.
+        checkpoint_path: Start from a local file instead, see
+            ``project.models.weights.load_weights``.
+        drop_rate: Share of features dropped before the head, in [0, 1).
+        **kwargs: Whatever else the network takes.
+
+    Returns:
+        A network from ``(B, in_chans, H, W)`` to logits ``(B, num_classes)``.
+
+    Raises:
+        ModelError: The name is unknown, an argument does not exist for this network, or its weights
+            cannot be had.
+    """
+    _refuse_two_sources(pretrained, checkpoint_path)
+    elsewhere = name.startswith(TIMM_SOURCES)
+    if not elsewhere and not _is_in_timm(name):
+        raise _unknown("timm", name, timm.list_models() + timm.list_pretrained())
+    arguments = {
+        "pretrained": pretrained,
+        "num_classes": num_classes,
+        "in_chans": in_chans,
+        "drop_rate": drop_rate,
+        **kwargs,
+    }
+    if pretrained or elsewhere:
+        with fetching(name):
+            backbone = _built("timm", name, timm.create_model, arguments)
+    else:
+        backbone = _built("timm", name, timm.create_model, arguments)
+    if checkpoint_path is not None:
+        load_weights(backbone, checkpoint_path, num_classes)
+    return backbone
+
+
+def torchvision_backbone(
+    name: str,
+    num_classes: int,
+    pretrained: bool = False,
+    checkpoint_path: str | Path | None = None,
+    **kwargs: Any,
+) -> nn.Module:
+    """Builds any of torchvision's classification networks.
+
+    Auxiliary outputs (GoogLeNet, Inception) are off: every network returns plain logits.
+
+    Args:
+        name: As ``torchvision.models.list_models(module=torchvision.models)`` gives it.
+        num_classes: Length of the logits.
+        pretrained: Start from torchvision's default weights, with a fresh head.
+        checkpoint_path: Start from a local file instead, see
+            ``project.models.weights.load_weights``.
+        **kwargs: Whatever else the network takes.
+
+    Returns:
+        A network from ``(B, 3, H, W)`` to logits ``(B, num_classes)``.
+
+    Raises:
+        ModelError: The name is unknown, an argument does not exist for this network, or its weights
+            cannot be had.
+    """
+    _refuse_two_sources(pretrained, checkpoint_path)
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        raise _unknown("torchvision", name, known)
+    if pretrained:
+        with fetching(name):
+            backbone = _built(
+                "torchvision", name, torchvision.models.get_model, {"weights": "DEFAULT", **kwargs}
+            )
+        _drop_auxiliary_heads(backbone)
+        replace_head(backbone, num_classes)
+        return backbone
+    if name in WITH_AUXILIARY_LOGITS:
+        # init_weights: without it both warn that its default will change.
+        kwargs = {"aux_logits": False, "init_weights": True, **kwargs}
+    backbone = _built(
+        "torchvision", name, torchvision.models.get_model, {"num_classes": num_classes, **kwargs}
+    )
+    if checkpoint_path is not None:
+        load_weights(backbone, checkpoint_path, num_classes)
+    return backbone
+
+
+def replace_head(backbone: nn.Module, num_classes: int) -> None:
+    """Puts a fresh last layer into a network, in place.
+
+    Args:
+        backbone: A network that ends in a linear layer or, like SqueezeNet, in a convolution.
+        num_classes: Outputs of the new layer.
+    """
+    layers = [
+        (path, layer)
+        for path, layer in backbone.named_modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d)
+    ]
+    path, last = layers[-1]
+    has_bias = last.bias is not None
+    head: nn.Module
+    if isinstance(last, nn.Linear):
+        head = nn.Linear(last.in_features, num_classes, bias=has_bias)
+    else:
+        size = (last.kernel_size[0], last.kernel_size[1])
+        head = nn.Conv2d(last.in_channels, num_classes, size, bias=has_bias)
+    backbone.set_submodule(path, head)
+
+
+def prepare_backbone(
+    backbone: nn.Module,
+    *,
+    compile: bool = False,  # noqa: A002  the configuration's key
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous",
+) -> nn.Module:
+    """Makes a backbone faster without changing what it computes or how its weights are named.
+
+    Args:
+        backbone: Any network; changed in place.
+        compile: Compile the forward and backward pass at the first batch (minutes, once). Needs a
+            C++ compiler on a CPU.
+        memory_format: Layout of images and convolution weights in memory. ``channels_last`` suits
+            tensor cores and most CPU kernels.
+
+    Returns:
+        The same network.
+
+    Raises:
+        ModelError: ``memory_format`` is neither of the two.
+    """
+    formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+    if memory_format not in formats:
+        raise ModelError(
+            f"Expected model.memory_format to be one of {', '.join(formats)}, got "
+            f'"{memory_format}".' + suggestion(memory_format, formats)
+        )
+    backbone.to(memory_format=formats[memory_format])
+    if compile:
+        # In place: torch.compile(backbone) would put "_orig_mod." before every weight's name.
+        backbone.compile()
+    return backbone
+
+
+def _refuse_two_sources(pretrained: bool, checkpoint_path: str | Path | None) -> None:
+    if pretrained and checkpoint_path is not None:
+        raise ModelError(
+            "Expected one source of weights, got both model.pretrained=true and "
+            f"model.checkpoint_path={checkpoint_path}. Leave one of them out."
+        )
+
+
+def _is_in_timm(name: str) -> bool:
+    return bool(timm.is_model(name)) and ("." not in name or name in timm.list_pretrained())
+
+
+def _unknown(library: str, name: str, known: list[str]) -> ModelError:
+    return ModelError(
+        f'Expected model.name to be one of {library}\'s {len(known)} models, got "{name}".'
+        + suggestion(name, known)
+    )
+
+
+def _built(library: str, name: str, build: Any, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        backbone: nn.Module = build(name, **arguments)
+    except TypeError as error:  # an argument that this network does not take
+        raise ModelError(
+            f'{library} cannot build "{name}" with the arguments of conf/model: {error}.'
+        ) from error
+    return backbone
+
+
+def _drop_auxiliary_heads(backbone: nn.Module) -> None:
+    """Inception keeps its auxiliary head when pretrained; GoogLeNet's is gone already."""
+    if isinstance(backbone, Inception3):
+        backbone.aux_logits = False
+        backbone.AuxLogits = None

@@ -1,0 +1,241 @@
+"""The training loop's view of a model: batches in, loss, metrics and predictions out."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from project.errors import ModelError, RunError, TrainingError
+from project.models.metrics import ClassificationMetrics, MeanLoss, overall_scores
+from project.models.normalize import Normalize
+from project.models.optimization import parameter_groups
+
+PADDING = -1  # index of rows that only fill up a batch
+CHECKPOINT_KEY = "evenhand"
+
+
+class Batch(Protocol):
+    """What a step needs of a batch.
+
+    Attributes:
+        image: ``(B, 3, H, W)``, uint8, or floating point in [0, 1].
+        label: int64 ``(B,)``, or float ``(B, C)`` after mixing.
+        index: int64 ``(B,)``, the image's row in the catalog; -1 marks padding.
+    """
+
+    @property
+    def image(self) -> Tensor: ...  # noqa: D102
+    @property
+    def label(self) -> Tensor: ...  # noqa: D102
+    @property
+    def index(self) -> Tensor: ...  # noqa: D102
+
+
+class Classifier(pl.LightningModule):
+    """Trains a backbone and measures it.
+
+    Logs once an epoch: ``train/loss`` and, where labels are not mixed, ``train/accuracy`` and
+    ``train/macro_recall``; ``val/loss`` or ``test/loss`` and all of
+    ``project.models.metrics.ClassificationMetrics``. Metrics keep their values
+    until the next epoch of their kind begins, so callbacks can read them at its end.
+
+    Args:
+        backbone: From normalised images ``(B, 3, H, W)`` to logits ``(B, C)``.
+        loss: From logits and targets to a scalar, the mean over images.
+        optimizer: From groups of parameters to an optimizer.
+        scheduler: See ``project.models.schedules``.
+        classes: Names of the classes, in the order of the logits.
+        mean: Of the images, one value a channel on the scale [0, 1].
+        std: Of the images, likewise.
+        monitor: The metric that decides which epoch is best.
+        monitor_mode: Whether the best is its smallest or its largest value.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
+        scheduler: Callable[..., dict[str, Any] | None],
+        classes: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        monitor: str = "val/macro_recall",
+        monitor_mode: Literal["min", "max"] = "max",
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize(mean, std)
+        self.backbone = backbone
+        self.loss = loss
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.classes = tuple(classes)
+        self.monitor = monitor
+        self.monitor_mode = monitor_mode
+        self.train_loss, self.val_loss, self.test_loss = MeanLoss(), MeanLoss(), MeanLoss()
+        self.train_confusion = MulticlassConfusionMatrix(len(self.classes), validate_args=False)
+        self.val_metrics = ClassificationMetrics(self.classes)
+        self.test_metrics = ClassificationMetrics(self.classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classifies images.
+
+        Args:
+            images: ``(B, 3, H, W)``, uint8 in [0, 255] or floating point in [0, 1].
+
+        Returns:
+            Logits, float32 ``(B, C)`` whatever precision the backbone computed in.
+
+        Raises:
+            ModelError: The backbone's output is not one logit for each class.
+        """
+        logits = self.backbone(self.normalize(images))
+        expected = (len(images), len(self.classes))
+        if not isinstance(logits, Tensor) or logits.shape != expected:
+            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ModelError(
+                f"Expected logits of shape {expected} from {type(self.backbone).__name__} (images, "
+                f"classes), got {got}. Let the model take num_classes and return plain logits."
+            )
+        return logits.float()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Gives the loss of one batch.
+
+        Raises:
+            TrainingError: It is not finite.
+        """
+        loss, rows = self._shared_step(batch, self.train_loss)
+        self._stop_unless_finite(loss)
+        if not rows["label"].is_floating_point():
+            self.train_confusion.update(rows["logits"], rows["label"])
+        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """Measures one batch and gives ``logits``, ``label`` and ``index`` of its real rows."""
+        _, rows = self._shared_step(batch, self.val_loss)
+        self.val_metrics.update(rows["logits"], rows["label"])
+        return rows
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """Measures one batch and gives ``logits``, ``label`` and ``index`` of its real rows."""
+        _, rows = self._shared_step(batch, self.test_loss)
+        self.test_metrics.update(rows["logits"], rows["label"])
+        return rows
+
+    def on_train_epoch_start(self) -> None:
+        """Forgets the epoch before."""
+        self.train_loss.reset()
+        self.train_confusion.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the validation before."""
+        self.val_loss.reset()
+        self.val_metrics.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Forgets the test before."""
+        self.test_loss.reset()
+        self.test_metrics.reset()
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the epoch's training numbers."""
+        numbers = {"loss": float(self.train_loss.compute())}
+        if self.train_confusion.update_called:  # never with mixed labels
+            scores = overall_scores(self.train_confusion.compute())
+            numbers |= {name: scores[name] for name in ("accuracy", "macro_recall")}
+        self._log_epoch("train", numbers)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the validation's numbers.
+
+        Raises:
+            TrainingError: The loss is not finite: the last steps ruined the weights.
+        """
+        loss = float(self.val_loss.compute())
+        if not math.isfinite(loss):
+            raise TrainingError(self._diagnosis("validation", loss))
+        self._log_epoch("val", {"loss": loss} | self.val_metrics.compute())
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the test's numbers."""
+        loss = float(self.test_loss.compute())
+        self._log_epoch("test", {"loss": loss} | self.test_metrics.compute())
+
+    def configure_optimizers(self) -> Any:
+        """Builds the optimizer and, unless there is none, its schedule."""
+        optimizer = self.optimizer(parameter_groups(self))
+        # Asking for the total first makes Lightning count the batches of an epoch.
+        total_steps = self.trainer.estimated_stepping_batches
+        batches, accumulated = (
+            self.trainer.num_training_batches,
+            self.trainer.accumulate_grad_batches,
+        )
+        schedule = self.scheduler(
+            optimizer,
+            total_steps=total_steps,
+            steps_per_epoch=math.ceil(batches / accumulated),
+            monitor=self.monitor,
+            monitor_mode=self.monitor_mode,
+        )
+        if schedule is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the class list, as plain values: the file loads with ``weights_only=True``."""
+        checkpoint[CHECKPOINT_KEY] = {"classes": list(self.classes), "monitor": self.monitor}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Checks that the checkpoint's logits mean the same classes.
+
+        Raises:
+            RunError: They do not, or the file is not a checkpoint of a run.
+        """
+        saved = checkpoint.get(CHECKPOINT_KEY)
+        if saved is None:
+            raise RunError(
+                "Expected a checkpoint of a run, got one without a class list. Load foreign "
+                "weights with model.checkpoint_path=<file>."
+            )
+        if saved["classes"] != list(self.classes):
+            raise RunError(
+                f"Expected a checkpoint for the classes {list(self.classes)}, got one for "
+                f"{saved['classes']}. Use data with the run's classes, in the same order."
+            )
+
+    def _shared_step(self, batch: Batch, mean_loss: MeanLoss) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss with gradient, and detached logits, labels and indices, of all but padding."""
+        real = batch.index != PADDING
+        logits, label = self(batch.image)[real], batch.label[real]
+        # A batch of nothing but padding still takes part in the backward pass of its rank.
+        loss: Tensor = self.loss(logits, label) if len(logits) else logits.sum()
+        mean_loss.update(loss.detach(), images=len(logits))
+        return loss, {"logits": logits.detach(), "label": label, "index": batch.index[real]}
+
+    def _stop_unless_finite(self, loss: Tensor) -> None:
+        # Costs one wait for the device a step and, under distributed training, a reduction of one
+        # number: a rank that raised alone would leave the others waiting for its gradients.
+        finite = bool(torch.isfinite(loss))
+        if not self.trainer.strategy.reduce_boolean_decision(finite, all=True):
+            raise TrainingError(self._diagnosis("training", float(loss.detach())))
+
+    def _diagnosis(self, stage: str, loss: float) -> str:
+        optimizers = self.trainer.optimizers
+        rate = f", learning rate {optimizers[0].param_groups[0]['lr']:g}" if optimizers else ""
+        return (
+            f"Expected a finite {stage} loss, got {loss} at epoch {self.current_epoch}, global "
+            f"step {self.global_step}{rate}. Try a lower optimizer.lr, "
+            "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
+        )
+
+    def _log_epoch(self, stage: str, numbers: dict[str, float]) -> None:
+        # Already equal on all ranks; the maximum of equals leaves them exactly as they are.
+        named = {f"{stage}/{name}": value for name, value in numbers.items()}
+        self.log_dict(named, sync_dist=True, reduce_fx="max")

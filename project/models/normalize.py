@@ -1,0 +1,60 @@
+"""From the bytes that leave the loader to the floats that a backbone was made for."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalize(nn.Module):
+    """Scales images to [0, 1], subtracts the mean and divides by the standard deviation.
+
+    Runs on the device, so the loader sends bytes: a quarter of the traffic of floats. Mean and
+    deviation are buffers and therefore part of every checkpoint.
+
+    Args:
+        mean: One value a channel, on the scale [0, 1].
+        std: One value a channel, on the same scale, above 0.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        assert len(mean) == len(std), "mean and std describe the same channels"
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalises a batch.
+
+        Args:
+            images: ``(B, C, H, W)``, uint8 in [0, 255] or floating point in [0, 1].
+
+        Returns:
+            ``(B, C, H, W)`` in the dtype of the buffers.
+        """
+        scaled = images.to(self.mean.dtype)
+        if images.dtype == torch.uint8:
+            scaled = scaled / 255
+        return (scaled - self.mean) / self.std
+
+
+def normalization_of(backbone: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Finds the statistics that a backbone expects its images to be normalised with.
+
+    Args:
+        backbone: Any network. Those from timm carry their statistics in ``pretrained_cfg``.
+
+    Returns:
+        Mean and standard deviation, one value a channel on the scale [0, 1]: the backbone's own, or
+        those of ImageNet.
+    """
+    own = getattr(backbone, "pretrained_cfg", None)
+    if not isinstance(own, dict):
+        return IMAGENET_MEAN, IMAGENET_STD
+    return tuple(own.get("mean", IMAGENET_MEAN)), tuple(own.get("std", IMAGENET_STD))

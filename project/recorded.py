@@ -1,0 +1,130 @@
+"""Fills in the record of a run from its configuration, data and trainer."""
+
+import contextlib
+import logging
+import shlex
+import sys
+from collections.abc import Iterator
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+
+from project import build
+from project.data.datamodule import PhotoDataModule
+from project.launch.processes import first_process
+from project.report.draws import draws_text
+from project.report.page import write_report
+from project.report.tables import print_result
+from project.runs.atomic import write_bytes
+from project.runs.directory import RunDirectory
+from project.runs.environment import code_version, hardware, packages
+from project.runs.fingerprint import config_fingerprint, recipe_fingerprint
+from project.runs.record import Best, DataFacts, RunRecord, recording, refuse_finished
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
+    """Records a run in its directory while the block runs; other ranks write nothing.
+
+    Args:
+        cfg: The composed configuration.
+        directory: Where the run leaves its files.
+
+    Yields:
+        The record, for the block to complete.
+
+    Raises:
+        RunError: If the directory cannot be written or holds a finished run.
+        MissingMandatoryValue: If the configuration still lacks a value.
+    """
+    values = build.plain(cfg)
+    record = RunRecord(
+        command=shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
+        overrides=list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        name=directory.path.name,
+        seed=values.get("seed"),
+        config_fingerprint=config_fingerprint(values),
+        recipe_fingerprint=recipe_fingerprint(values),
+    )
+    if not first_process():
+        yield record
+        return
+    directory.check_writable()
+    refuse_finished(directory)
+    record.code, record.packages, record.hardware = code_version(), packages(), hardware()
+    with recording(directory, record):
+        yield record
+
+
+def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) -> None:
+    """Records the data, and says in the log what will be drawn and what is wrong with them.
+
+    Args:
+        record: Is completed.
+        directory: Gets the split as ``splits.csv``.
+        data: The run's data.
+    """
+    catalog, plan = data.catalog, data.plan
+    record.classes = list(catalog.classes)
+    record.counts = {split: catalog.counts(split) for split in ("train", "val", "test")}
+    record.draws = dict(zip(catalog.classes, plan.draws.tolist(), strict=True))
+    record.data = DataFacts(
+        root=str(catalog.root),
+        fingerprint=catalog.fingerprint,
+        images={split: sum(counts.values()) for split, counts in record.counts.items()},
+        skipped=dict(catalog.skipped),
+        leaks=len(catalog.leaks),
+    )
+    record.messages += data.remarks()
+    if first_process():
+        write_bytes(directory.splits_file, catalog.splits_csv())
+        _log_draws(record, plan.factors.tolist())
+
+
+def _log_draws(record: RunRecord, factors: list[int]) -> None:
+    """One line a class: images, variants and draws per epoch."""
+    log.info("Data: %s\n%s", record.data.root, draws_text(record, factors))
+    for message in record.messages:
+        log.warning(message)
+
+
+def best_epoch(trainer: pl.Trainer, directory: RunDirectory, monitor: str) -> Best:
+    """The epoch whose weights are tested.
+
+    Args:
+        trainer: Has finished training.
+        directory: Holds the best checkpoint.
+        monitor: Name of the metric that decides.
+    """
+    assert trainer.checkpoint_callback is not None, "the default callbacks keep the best epoch"
+    score = trainer.checkpoint_callback.best_model_score  # type: ignore[attr-defined]
+    file = torch.load(directory.checkpoint("best"), weights_only=True, mmap=True)
+    return Best(monitor, float(score), int(file["epoch"]))
+
+
+def metrics_of(trainer: pl.Trainer) -> dict[str, float]:
+    """What the trainer measured last, by name, as plain numbers."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def report(directory: RunDirectory, record: RunRecord) -> None:
+    """Draws the figures, writes the page and prints the table.
+
+    Args:
+        directory: The run's directory.
+        record: Its record, finished.
+    """
+    write_report(directory)
+    print_result(record, directory, Console())
+
+
+def _module() -> str:
+    """The entry point as ``python -m`` knows it."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return spec.name if spec else "project.train"

@@ -1,0 +1,85 @@
+"""The result of a run on the terminal."""
+
+import math
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from project.report.scores import best_epoch, class_scores, measured_split, percent, skipped
+from project.runs.directory import RunDirectory
+from project.runs.record import RunRecord
+
+# Names are wrapped to what the numbers leave, but not below this: narrower is no longer a name.
+_MIN_NAME_WIDTH = 12
+
+
+def class_table(record: RunRecord, split: str = "test") -> Table:
+    """Tabulates how well each class was recognised.
+
+    Args:
+        record: The run.
+        split: Where the classes were measured.
+
+    Returns:
+        A table with a row a class. Longer names continue on a second line.
+    """
+    widest = max((Text(name).cell_len for name in record.classes), default=0)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("class", min_width=min(widest, _MIN_NAME_WIDTH), overflow="fold")
+    for heading in ("train\nimages", f"{split}\nimages", "recall", "correct", "precision", "F1"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for score in class_scores(record, split):
+        table.add_row(
+            Text(score.name),  # as text: brackets in a name are no markup
+            str(score.train_images),
+            str(score.images),
+            percent(score.recall),
+            score.correct,
+            percent(score.precision),
+            percent(score.f1),
+        )
+    return table
+
+
+def summary(record: RunRecord, run: RunDirectory, split: str = "test") -> list[tuple[str, str]]:
+    """Says in a few lines how the run went.
+
+    Args:
+        record: The run.
+        run: Where it is kept.
+        split: Where it was measured.
+
+    Returns:
+        Pairs of a heading and what there is to say; the run directory comes last.
+    """
+    names = {"macro recall": "macro_recall", "accuracy": "accuracy", "macro F1": "macro_f1"}
+    lines = [
+        (heading, percent(record.metrics.get(f"{split}/{metric}", math.nan)))
+        for heading, metric in names.items()
+    ]
+    lines += [("best epoch", best_epoch(record)), ("skipped", skipped(record))]
+    lines += [("warning", message) for message in record.messages]
+    if record.state != "finished":
+        lines.append(("state", f"{record.state}: what is above may be incomplete"))
+    lines.append(("run directory", str(run.path)))
+    return [(heading, text) for heading, text in lines if text]
+
+
+def print_result(record: RunRecord, run: RunDirectory, console: Console) -> None:
+    """Prints the table and the summary.
+
+    Args:
+        record: The run.
+        run: Where it is kept.
+        console: Where to print.
+    """
+    split = measured_split(record)
+    console.print(class_table(record, split))
+    console.print()
+    lines = summary(record, run, split)
+    width = max(len(heading) for heading, _ in lines)
+    for heading, text in lines:
+        # Soft: a path that is broken into lines cannot be copied.
+        console.print(Text(f"{heading:<{width}}  {text}"), soft_wrap=True)

@@ -1,0 +1,267 @@
+"""What a run was, did and measured: ``run.json``."""
+
+import contextlib
+import json
+import math
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from project.errors import RunError
+from project.runs.atomic import write_bytes
+from project.runs.directory import RunDirectory
+from project.runs.environment import CodeVersion, Hardware
+
+State = Literal["running", "finished", "failed", "interrupted"]
+Counts = dict[str, int]
+
+_TRACEBACK_LINES = 30
+
+
+@dataclass
+class Best:
+    """The checkpoint that was tested: its monitored metric and the epoch, counted from 0."""
+
+    monitor: str
+    value: float
+    epoch: int
+
+
+@dataclass
+class DataFacts:
+    """What the run learned from.
+
+    Attributes:
+        root: Where the photos were.
+        fingerprint: Changes when a photo, a label or a split does.
+        images: Images per split.
+        skipped: Path of each unusable photo, and what is wrong with it.
+        leaks: Photos that a near-duplicate in another split gives away.
+    """
+
+    root: str = ""
+    fingerprint: str = ""
+    images: Counts = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    leaks: int = 0
+
+
+@dataclass
+class Failure:
+    """What ended a run too early: the error's class, its message and the end of its traceback."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+@dataclass
+class RunRecord:
+    """Everything that later steps know about a run.
+
+    Attributes:
+        state: How far the run got.
+        command: The command line, fit to be pasted into a shell.
+        overrides: What was overridden in the configuration.
+        name: The run's name.
+        seed: The seed of everything random.
+        config_fingerprint: Equal for runs that must give equal results.
+        recipe_fingerprint: Equal for runs that differ in their seed alone.
+        started: When, ISO 8601 in UTC.
+        finished: When it ended, however it ended.
+        metrics: Value by name, such as ``test/macro_recall`` or ``test/recall/<class>``. What is
+            not defined (the recall of a class without images) is NaN.
+        best: The checkpoint that was tested.
+        classes: Class names; the model's outputs are in this order.
+        counts: Images by class, for each split.
+        draws: Draws per epoch by class, after sampler and oversampling.
+        data: What the run learned from.
+        code: Version of the code; None outside a checkout.
+        packages: Version by distribution name.
+        hardware: What the run ran on.
+        seconds: Duration by stage, and ``total``.
+        messages: What a reader of the results should be warned of.
+        error: What ended the run too early.
+    """
+
+    state: State = "running"
+    command: str = ""
+    overrides: list[str] = field(default_factory=list)
+    name: str = ""
+    seed: int | None = None
+    config_fingerprint: str = ""
+    recipe_fingerprint: str = ""
+    started: str = ""
+    finished: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    best: Best | None = None
+    classes: list[str] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    draws: Counts = field(default_factory=dict)
+    data: DataFacts = field(default_factory=DataFacts)
+    code: CodeVersion | None = None
+    packages: dict[str, str] = field(default_factory=dict)
+    hardware: Hardware | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    error: Failure | None = None
+
+    def write(self, run: RunDirectory) -> None:
+        """Writes the record, replacing an earlier one.
+
+        Args:
+            run: The run that it describes.
+
+        Raises:
+            RunError: The disk is full, or the place cannot be written.
+        """
+        plain = _without_nan(asdict(self))
+        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+        # Bytes of a file name that are no valid text become JSON escapes, and survive.
+        write_bytes(run.record_file, text.encode("utf-8", errors="backslashreplace"))
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time that the block takes to `seconds`, also when it raises.
+
+        Args:
+            name: The stage, such as ``train``.
+        """
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+            self.seconds[name] = round(taken, 3)
+
+
+def read_record(run: RunDirectory) -> RunRecord:
+    """Reads the record of a run.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The record. Keys that this version does not know, from a later one, are left out.
+
+    Raises:
+        RunError: There is no record, or it has been damaged.
+    """
+    try:
+        plain = json.loads(run.record_file.read_bytes())
+        return _from_plain(plain)
+    except OSError as error:
+        raise RunError(
+            f"expected the record of a run at {run.record_file}, got: {error.strerror}. "
+            "Choose the directory of a run that has started."
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(
+            f"expected the record of a run in {run.record_file}, got content that is none "
+            f"({error}). It was changed by something else: restore it, or run again."
+        ) from error
+
+
+def refuse_finished(run: RunDirectory) -> None:
+    """Protects the results of a finished run from the next one.
+
+    Args:
+        run: Where the next run would write.
+
+    Raises:
+        RunError: The folder holds a finished run, or a damaged record.
+    """
+    if not run.record_file.exists():
+        return
+    record = read_record(run)
+    if record.state == "finished":
+        raise RunError(
+            f"{run.path} holds a run that finished at {record.finished}, and this one would "
+            "overwrite it. Choose another folder with hydra.run.dir=<folder>, or move the "
+            "finished run away."
+        )
+
+
+@contextlib.contextmanager
+def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
+    """Keeps the record true about whether the run runs, finished, failed or was interrupted.
+
+    Args:
+        run: Where the record goes.
+        record: What is known before the run starts; the block adds the rest.
+
+    Yields:
+        The same record.
+
+    Raises:
+        RunError: The record cannot be written.
+    """
+    record.state, record.started = "running", _now()
+    record.finished = record.error = None  # of an earlier attempt
+    record.write(run)
+    try:
+        with record.stage("total"):
+            yield record
+    except BaseException as error:
+        # Ctrl-C and termination are no Exception: what was asked for is not a failure.
+        record.state = "failed" if isinstance(error, Exception) else "interrupted"
+        record.error = _failure(error)
+        _write_last_words(run, record, error)
+        raise
+    record.state, record.finished = "finished", _now()
+    record.write(run)
+
+
+def _write_last_words(run: RunDirectory, record: RunRecord, error: BaseException) -> None:
+    record.finished = _now()
+    try:
+        record.write(run)
+    except RunError as unwritten:  # a full disk must not hide what went wrong first
+        error.add_note(f"The record of the run could not be updated: {unwritten}")
+
+
+def _failure(error: BaseException) -> Failure:
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    tail = "\n".join(lines[-_TRACEBACK_LINES:])
+    return Failure(type=type(error).__name__, message=str(error), traceback=tail)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _without_nan(plain: Any) -> Any:  # any tree of plain values
+    """JSON has no NaN and no infinity: null says that there is no number."""
+    if isinstance(plain, dict):
+        return {key: _without_nan(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_without_nan(value) for value in plain]
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return None
+    return plain
+
+
+def _from_plain(plain: Mapping[str, Any]) -> RunRecord:
+    record = RunRecord(**{"state": plain["state"], **_known(RunRecord, plain)})
+    record.metrics = {name: _number(value) for name, value in record.metrics.items()}
+    record.data = DataFacts(**_known(DataFacts, plain.get("data", {})))
+    if best := plain.get("best"):
+        record.best = Best(best["monitor"], _number(best["value"]), best["epoch"])
+    if code := plain.get("code"):
+        record.code = CodeVersion(**_known(CodeVersion, code))
+    if hardware := plain.get("hardware"):
+        record.hardware = Hardware(**_known(Hardware, hardware))
+    if failure := plain.get("error"):
+        record.error = Failure(**_known(Failure, failure))
+    return record
+
+
+def _known(kind: type, plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {item.name: plain[item.name] for item in fields(kind) if item.name in plain}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

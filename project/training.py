@@ -1,0 +1,48 @@
+"""Trains one classifier, tests its best epoch and reports."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from project import build
+from project.launch.processes import ctrl_c_raises, first_process
+from project.recorded import best_epoch, describe, metrics_of, recorded, report
+from project.runs.directory import RunDirectory
+from project.runs.record import RunRecord
+
+
+def train(cfg: DictConfig) -> RunRecord:
+    """Trains on the train split, tests the best epoch and reports.
+
+    Args:
+        cfg: A composed ``train`` configuration.
+
+    Returns:
+        The record of the run, as it stands in ``run.json``.
+
+    Raises:
+        EvenhandError: If something configured cannot work, or training diverges.
+        KeyboardInterrupt: After Ctrl-C; what was reached is kept.
+    """
+    directory = RunDirectory(Path(cfg.paths.run))
+    with recorded(cfg, directory) as record:
+        build.check(cfg)
+        build.seed_everything(cfg.seed)
+        with record.stage("scan"):
+            data = build.datamodule(cfg)
+            describe(record, directory, data)
+        with record.stage("build"):
+            model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
+            trainer = build.trainer(cfg, directory, data)
+        with record.stage("train"), ctrl_c_raises(trainer):
+            trainer.fit(model, datamodule=data)
+        record.best = best_epoch(trainer, directory, cfg.monitor)
+        best = {"ckpt_path": str(directory.checkpoint("best")), "weights_only": True}
+        with record.stage("test"), ctrl_c_raises(trainer):
+            trainer.validate(model, datamodule=data, verbose=False, **best)
+            record.metrics |= metrics_of(trainer)
+            trainer.test(model, datamodule=data, verbose=False, **best)
+            record.metrics |= metrics_of(trainer)
+    if first_process():
+        report(directory, record)
+    return record

@@ -1,0 +1,75 @@
+import io
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+
+from project.report.tables import print_result
+from project.runs.directory import RunDirectory
+from project.runs.record import RunRecord
+
+
+def printed(record: RunRecord, run: RunDirectory, width: int = 80) -> list[str]:
+    stream = io.StringIO()
+    print_result(record, run, Console(file=stream, width=width))
+    return stream.getvalue().splitlines()
+
+
+def test_the_whole_result_reads_well(record: RunRecord, run: RunDirectory) -> None:
+    record.state = "interrupted"
+    text = printed(record, RunDirectory(Path("outputs/a")))
+    assert (
+        [line.rstrip() for line in text]
+        == """\
+                            train    test
+class                      images  images  recall  correct  precision      F1
+─────────────────────────────────────────────────────────────────────────────
+모자                          210      24  79.2 %    19/24    100.0 %  88.4 %
+외투                         4984      30  80.0 %    24/30     82.8 %  81.4 %
+t-shirt "old"               20218      60  80.0 %    48/60     88.9 %  84.2 %
+<b>[red]sh$oe$s[/red]</b>       7       0       –        –      0.0 %   0.0 %
+
+macro recall   79.7 %
+accuracy       79.8 %
+macro F1       63.5 %
+best epoch     1 (val/macro_recall 0.5000)
+skipped        1 unusable photo, named in run.json
+warning        2 photos of "모자" were <seen> in train.
+state          interrupted: what is above may be incomplete
+run directory  outputs/a""".splitlines()
+    )
+
+
+def test_a_table_with_long_and_wide_names_keeps_to_80_columns_and_aligns(
+    record: RunRecord, run: RunDirectory
+) -> None:
+    names = [
+        "외투와 모자 그리고 아주 긴 이름을 가진 모든 종류의 옷",
+        "No vehicles over 3.5 t permitted here",
+    ]
+    record.classes = names
+    record.counts = {"train": dict.fromkeys(names, 20218), "test": dict.fromkeys(names, 4176)}
+    record.metrics = {
+        f"test/{metric}/{name}": 1.0 for metric in ("recall", "precision", "f1") for name in names
+    }
+    lines = printed(record, run)
+    table = lines[: lines.index("")]
+    assert len({cell_len(line) for line in table}) == 1
+    assert cell_len(table[0]) <= 80
+    assert sum("4176/4176    100.0 %  100.0 %" in line for line in table) == 2
+    assert any(line.startswith("No vehicles over ") for line in table)
+
+
+def test_a_narrow_terminal_still_shows_names(record: RunRecord, run: RunDirectory) -> None:
+    assert any(line.startswith("t-shirt") for line in printed(record, run, width=60))
+
+
+def test_the_path_of_the_run_is_never_broken(record: RunRecord) -> None:
+    path = Path("/photos") / ("x" * 100) / "run"
+    assert printed(record, RunDirectory(path))[-1].endswith(str(path))
+
+
+def test_a_run_that_measured_nothing_has_a_result_too(run: RunDirectory) -> None:
+    lines = printed(RunRecord(state="failed"), run)
+    assert "macro recall   –" in lines
+    assert "state          failed: what is above may be incomplete" in lines
