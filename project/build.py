@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch import nn
 
 from project.callbacks.loggers import csv_logger
@@ -34,9 +35,17 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     """The configuration as resolved plain values, without Hydra's own part.
 
     Raises:
-        omegaconf.errors.MissingMandatoryValue: If a value is still missing (``???``).
+        ConfigError: If a value is still missing (``???``) or refers to nothing.
     """
-    values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    try:
+        values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        key = error.full_key
+        raise ConfigError(
+            f"{key}: a value is needed and none was given. Add {key}=<value>."
+        ) from None
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {error.msg}") from None
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items() if key != "hydra"}
 
@@ -119,10 +128,10 @@ def trainer(
         PredictionWriter(run, data.catalog.relative_path, data.catalog.classes, data.test_split)
     ]
     loggers: list[pl.loggers.Logger] = []
+    for name, node in cfg.callbacks.items():
+        if cfg.trainer.enable_progress_bar if name == "progress" else training:
+            callbacks.append(_build(node, f"callbacks.{name}"))
     if training:
-        shown = cfg.trainer.enable_progress_bar
-        chosen = {k: v for k, v in cfg.callbacks.items() if shown or k != "progress"}
-        callbacks += [_build(node, f"callbacks.{name}") for name, node in chosen.items()]
         loggers = [csv_logger(run)]
         loggers += [_build(node, f"logger.{name}") for name, node in cfg.logger.items()]
     built: pl.Trainer = _build(

@@ -45,7 +45,7 @@ def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
     values = build.plain(cfg)
     record = RunRecord(
         command=shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
-        overrides=list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        overrides=task_overrides(),
         name=directory.path.name,
         seed=values.get("seed"),
         config_fingerprint=config_fingerprint(values),
@@ -73,17 +73,38 @@ def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) 
     record.classes = list(catalog.classes)
     record.counts = {split: catalog.counts(split) for split in ("train", "val", "test")}
     record.draws = dict(zip(catalog.classes, plan.draws.tolist(), strict=True))
-    record.data = DataFacts(
-        root=str(catalog.root),
+    record.data = _facts(record, data)
+    record.messages += data.remarks()
+    if first_process():
+        write_bytes(directory.splits_file, catalog.splits_csv())
+        _log_draws(record, plan.factors.tolist())
+
+
+def describe_split(record: RunRecord, data: PhotoDataModule, run: RunRecord, split: str) -> None:
+    """Records what a finished run is evaluated on.
+
+    Args:
+        record: Of the evaluation; is completed.
+        data: Frozen to the run's classes.
+        run: Record of the run.
+        split: The split that is evaluated.
+    """
+    catalog = data.catalog
+    record.classes = list(catalog.classes)
+    record.counts = {"train": run.counts["train"], split: catalog.counts(data.test_split)}
+    record.data = _facts(record, data)
+    record.messages += data.remarks()
+
+
+def _facts(record: RunRecord, data: PhotoDataModule) -> DataFacts:
+    catalog = data.catalog
+    return DataFacts(
+        root=str(catalog.root.resolve()),
         fingerprint=catalog.fingerprint,
         images={split: sum(counts.values()) for split, counts in record.counts.items()},
         skipped=dict(catalog.skipped),
         leaks=len(catalog.leaks),
     )
-    record.messages += data.remarks()
-    if first_process():
-        write_bytes(directory.splits_file, catalog.splits_csv())
-        _log_draws(record, plan.factors.tolist())
 
 
 def _log_draws(record: RunRecord, factors: list[int]) -> None:
@@ -121,6 +142,11 @@ def report(directory: RunDirectory, record: RunRecord) -> None:
     """
     write_report(directory)
     print_result(record, directory, Console())
+
+
+def task_overrides() -> list[str]:
+    """What was overridden on the command line; nothing when a program calls us."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def _module() -> str:

@@ -136,17 +136,21 @@ class PhotoDataModule(pl.LightningDataModule):
         assert self._catalog is not None
         return self._catalog
 
-    def freeze(self, classes: Sequence[str], split: Split) -> None:
+    def freeze(self, classes: Sequence[str], split: Split, split_file: Path | None = None) -> None:
         """Evaluates the source on a finished run's class list instead of its own.
 
         Args:
             classes: The class list, in label order.
             split: Which split to take; a source without splits counts as this one entirely.
+            split_file: The run's own split, if these are the run's own photos.
 
         Raises:
             DataError: If the source has other classes, or nothing in that split.
         """
-        self._use(frozen_catalog(self._source, classes=classes, split=split, **self._reading))
+        catalog = frozen_catalog(
+            self._source, classes, split, split_file=split_file, **self._reading
+        )
+        self._use(catalog)
         self.test_split = split
 
     def _use(self, catalog: Catalog) -> None:
@@ -169,7 +173,9 @@ class PhotoDataModule(pl.LightningDataModule):
                 f"for example {outside} is {inside}."
             )
         if self._fit.crop != "box" and (catalog.boxes >= 0).any():
-            found.append(f"The table's crop boxes are not used, because data.crop={self._fit.crop}.")
+            found.append(
+                f"The table's crop boxes are not used, because data.crop={self._fit.crop}."
+            )
         return found
 
     @cached_property

@@ -91,7 +91,7 @@ def _happens(rng: Generator, probability: float) -> bool:
 
 def hat(rng: Generator) -> Garment:
     """A brimmed hat, a cap or a woollen hat, seen from the side."""
-    return [_brimmed_hat, _cap, _woollen_hat][rng.choice(3, p=[0.45, 0.2, 0.35])](rng)
+    return [_brimmed_hat, _cap, _woollen_hat][rng.choice(3, p=[0.45, 0.35, 0.2])](rng)
 
 
 def _brimmed_hat(rng: Generator) -> Garment:
@@ -141,7 +141,7 @@ def outer(rng: Generator) -> Garment:
 def top(rng: Generator) -> Garment:
     """A T-shirt, a longsleeve or a shirt; some are as long as a coat, some have buttons."""
     if _happens(rng, SHIRTS):
-        return _buttoned(rng, length=rng.uniform(0.8, 1.2))
+        return _buttoned(rng, length=rng.uniform(0.75, 1.15))
     length = rng.uniform(1.1, 1.5) if _happens(rng, 0.15) else rng.uniform(0.7, 1.1)
     sleeve = rng.uniform(0.8, 1.05) if _happens(rng, 0.4) else rng.uniform(0.15, 0.5)
     shirt = _torso(rng, length, sleeve, flare=rng.uniform(-0.04, 0.12))
@@ -149,8 +149,8 @@ def top(rng: Generator) -> Garment:
     return shirt + neck + (_closed_front(rng, 0.1) if _happens(rng, 0.1) else [])
 
 
-LIGHT_JACKETS = 0.16  # of outer: drawn like a shirt, which keeps outer the weak class
-SHIRTS = 0.28  # of top
+LIGHT_JACKETS = 0.18  # of outer: drawn like a shirt, which keeps outer the weak class
+SHIRTS = 0.2  # of top
 
 
 def _torso(rng: Generator, length: float, sleeve: float, flare: float) -> Garment:

@@ -14,11 +14,15 @@ from omegaconf.errors import OmegaConfBaseException
 from project.errors import EvenhandError
 from project.launch.hydra_versions import register_resolvers, version_options
 from project.launch.mistakes import explain
+from project.launch.noise import silence_known_warnings
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 _MARK = "EVENHAND_SHORT_ERRORS"  # tells our own HYDRA_FULL_ERROR from the user's, in ranks too
-_DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_TROUBLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST
+}  # fmt: skip
+_CURE = " Free some space there, or choose another folder with paths.output=<folder>."
 
 
 def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
@@ -32,24 +36,37 @@ def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
         run: Does the work.
     """
     register_resolvers()
+    silence_known_warnings()
     wants_trace = _catch_errors_ourselves()
 
+    failed = False
+
     def task(cfg: DictConfig) -> Any:
-        return run(cfg)
+        nonlocal failed
+        try:
+            return run(cfg)
+        except EvenhandError as error:  # of this job; the rest of a sweep goes on
+            if wants_trace:
+                raise
+            failed = True
+            sys.stderr.write(f"\nerror: {error}\n")
 
     main = hydra.main(config_path="pkg://conf", config_name=config_name, **version_options())(task)
     try:
         main()
     except KeyboardInterrupt:
-        _fail("Interrupted.", INTERRUPTED)
-    except (EvenhandError, HydraException, OmegaConfBaseException) as error:
+        sys.stderr.write("\nInterrupted.\n")
+        sys.exit(INTERRUPTED)
+    except (HydraException, OmegaConfBaseException) as error:
         if wants_trace:
             raise
-        _fail(explain(error, config_name, sys.argv[1:]), 1)
+        sys.exit(f"\nerror: {explain(error, config_name, sys.argv[1:])}")
     except OSError as error:
         if wants_trace or error.errno not in _DISK_TROUBLE:
             raise
-        _fail(f"{error.strerror}: {error.filename or 'the output folder'}.", 1)
+        sys.exit(f"\nerror: {error.filename or 'The output folder'}: {error.strerror}.{_CURE}")
+    if failed:
+        sys.exit(1)
 
 
 def _catch_errors_ourselves() -> bool:
@@ -58,8 +75,3 @@ def _catch_errors_ourselves() -> bool:
         return True
     os.environ[_MARK] = os.environ["HYDRA_FULL_ERROR"] = "1"
     return False
-
-
-def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"\nerror: {message}\n" if code == 1 else f"\n{message}\n")
-    sys.exit(code)

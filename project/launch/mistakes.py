@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 import conf
-from project.errors import EvenhandError, suggestion
+from project.errors import suggestion
 from project.launch.hydra_versions import version_options
 
 _ASSIGNMENT = re.compile(r"^[+~]*(?P<key>[\w./@-]+?)(?:=(?P<value>.*))?$", re.DOTALL)
@@ -29,13 +29,8 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str
     Returns:
         A message for the user.
     """
-    if isinstance(error, EvenhandError):
-        return str(error)
     if isinstance(error, MissingConfigException) and error.options is not None:
         return _unknown_option(error)
-    if isinstance(error, MissingMandatoryValue):
-        key = error.full_key or str(error)
-        return f"{key}: a value is needed and none was given. Add {key}=<value>."
     unknown = _unknown_key(error)
     if unknown is not None:
         return _no_such_key(unknown, config_name, arguments)

@@ -7,6 +7,8 @@ _KNOWN = {
     r"`isinstance\(treespec, LeafSpec\)` is deprecated": FutureWarning,
     # We log once an epoch, so the interval in steps does not matter.
     r"The number of training batches .* is smaller than the logging interval": UserWarning,
+    # Evaluation wants the weights of a checkpoint and nothing of its callbacks.
+    r"Be aware that when using `ckpt_path`, callbacks used": UserWarning,
     # Two cores are what there is; the data module takes all that the process may use.
     r"The '.*_dataloader' does not have many workers": UserWarning,
 }

@@ -229,8 +229,9 @@ class Classifier(pl.LightningModule):
     def _diagnosis(self, stage: str, loss: float) -> str:
         optimizers = self.trainer.optimizers
         rate = f", learning rate {optimizers[0].param_groups[0]['lr']:g}" if optimizers else ""
+        got = "one that is not on another rank" if math.isfinite(loss) else loss
         return (
-            f"Expected a finite {stage} loss, got {loss} at epoch {self.current_epoch}, global "
+            f"Expected a finite {stage} loss, got {got} at epoch {self.current_epoch}, global "
             f"step {self.global_step}{rate}. Try a lower optimizer.lr, "
             "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
         )

@@ -89,6 +89,20 @@ class RunDirectory:
         """The checkpoint with the best monitored metric, or the latest one."""
         return self.checkpoints / f"{which}.ckpt"
 
+    def existing_checkpoint(self, which: str) -> Path:
+        """The file of a checkpoint that is there.
+
+        Raises:
+            RunError: The run has no such checkpoint. Names those that it has.
+        """
+        path = self.checkpoints / f"{which}.ckpt"
+        if not path.is_file():
+            there = ", ".join(sorted(file.stem for file in self.checkpoints.glob("*.ckpt")))
+            raise RunError(
+                f"expected a checkpoint at {path}, got none; the run has: {there or 'none at all'}."
+            )
+        return path
+
     def predictions(self, split: str) -> Path:
         """The predictions for one split (`project.runs.predictions`)."""
         return self.path / "predictions" / f"{split}.parquet"

@@ -1,16 +1,11 @@
 """Photos for the tests of the data package: generated, tiny, each with its own bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
 from PIL import Image
-
-
-class WritePhotos(Protocol):
-    def __call__(self, *paths: str, below: Path | None = None) -> Path: ...
 
 
 @pytest.fixture
@@ -19,30 +14,27 @@ def photo_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def write_photos(photo_root: Path) -> WritePhotos:
-    """Writes a different image to each path; the ending decides the format."""
+def write_photos(photo_root: Path) -> Callable[..., Path]:
+    """``write_photos(*paths)`` writes images of 12 x 10 pixels; the ending decides the format."""
 
-    def write(*paths: str, below: Path | None = None) -> Path:
-        root = below or photo_root
+    def write(*paths: str) -> Path:
         for path in paths:
-            file = root / path
+            file = photo_root / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            seed = list(path.encode())
-            pixels = np.random.default_rng(seed).integers(0, 256, (10, 12, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(file)
-        return root
+            rng = np.random.default_rng(list(path.encode()))
+            Image.fromarray(rng.integers(0, 256, (10, 12, 3), dtype=np.uint8)).save(file)
+        return photo_root
 
     return write
 
 
 @pytest.fixture
-def class_photos() -> Callable[..., list[str]]:
-    """Names photos in class folders: ``class_photos(hat=2, top=1, prefix="train/")``."""
+def write_classes(write_photos: Callable[..., Path]) -> Callable[..., Path]:
+    """``write_classes("train/", hat=3, top=2)`` writes numbered photos to class folders."""
 
-    def names(prefix: str = "", **counts: int) -> list[str]:
-        return [f"{prefix}{name}/{i:03d}.png" for name, n in counts.items() for i in range(n)]
+    def write(prefix: str = "", **counts: int) -> Path:
+        return write_photos(
+            *(f"{prefix}{name}/{i:03d}.png" for name, n in counts.items() for i in range(n))
+        )
 
-    return names
-
-
-ClassPhotos = Callable[..., Sequence[str]]
+    return write

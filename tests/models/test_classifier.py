@@ -1,4 +1,7 @@
+import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -336,3 +339,20 @@ def test_a_learning_rate_that_blows_up_is_stopped(tmp_path: Path) -> None:
     model = classifier(lr=math.inf)
     with pytest.raises(TrainingError, match=r"global step 1, learning rate inf"):
         trainer(tmp_path).fit(model, batches(images(24)))
+
+
+@pytest.mark.slow
+def test_two_ranks_measure_what_one_does_and_stop_together(tmp_path: Path) -> None:
+    """The second rank's batch is not a number: the first must not wait for it for ever."""
+    script = Path(__file__).with_name("two_ranks.py")
+    for ranks in ["1", "2"]:
+        command = [sys.executable, str(script), str(tmp_path), ranks]
+        subprocess.run(command, check=True, timeout=120)
+    alone, first, second = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ["1-0", "2-0", "2-1"]
+    )
+    assert first["numbers"] == second["numbers"] == pytest.approx(alone["numbers"], abs=2e-6)
+    assert sum(alone["numbers"][f"test/support/{c}"] for c in ["hat", "coat", "shoe"]) == 11
+    assert alone["told"] == ""
+    assert "got one that is not on another rank at epoch 0, global step 0" in first["told"]
+    assert "got nan at epoch 0, global step 0" in second["told"]

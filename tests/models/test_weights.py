@@ -128,6 +128,7 @@ def test_weights_of_another_shape_are_refused_with_both_shapes(tmp_path: Path) -
         load_weights(nn.Linear(4, 2), path, num_classes=2)
 
 
+@pytest.mark.usefixtures("unreachable")
 def test_timms_own_pretrained_path_takes_a_local_file(tmp_path: Path) -> None:
     path = tmp_path / "published.pth"
     published = timm.create_model(TINY)
@@ -153,6 +154,7 @@ def test_weights_that_cannot_be_fetched_are_an_error_that_says_what_to_do() -> N
     assert time.monotonic() - started < 10  # the hub's own client retries for 46 seconds
 
 
+@pytest.mark.usefixtures("unreachable")
 def test_weights_that_nobody_published_are_an_error() -> None:
     with pytest.raises(ModelError, match=r"No pretrained weights exist for"):
         timm_backbone(

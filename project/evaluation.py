@@ -1,0 +1,107 @@
+"""Measures a finished run again, on its own photos or on others."""
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from project import build
+from project.errors import ConfigError, suggestion
+from project.launch.processes import ctrl_c_raises, first_process
+from project.recorded import describe_split, metrics_of, recorded, report, task_overrides
+from project.runs.directory import RunDirectory
+from project.runs.record import RunRecord, read_record
+
+log = logging.getLogger(__name__)
+
+_SPLITS = ("train", "val", "test")
+_LOOK = ("size", "crop", "interpolation", "crop_area", "crop_aspect")  # what the model was used to
+
+
+def evaluate(cfg: DictConfig) -> RunRecord:
+    """Evaluates the weights of a run; writes predictions, figures and a record of its own.
+
+    Args:
+        cfg: A composed ``evaluate`` configuration.
+
+    Returns:
+        The record of the evaluation; its metrics carry the name of the split.
+
+    Raises:
+        EvenhandError: If the run, its checkpoint or the photos cannot be used.
+    """
+    directory = RunDirectory(Path(cfg.paths.run))
+    with recorded(cfg, directory) as record:
+        split = _split(cfg.data.split)
+        of_run = RunDirectory.open(Path(cfg.run))
+        run = read_record(of_run)
+        own_data = "_target_" not in cfg.data
+        merged = _merged(cfg, of_run)
+        build.check(merged)
+        with record.stage("scan"):
+            data = build.datamodule(merged)
+            data.freeze(run.classes, split, of_run.splits_file if own_data else None)
+            describe_split(record, data, run, split)
+        model = build.classifier(merged, run.classes, list(run.counts["train"].values()))
+        trainer = build.trainer(merged, directory, data, training=False)
+        weights = of_run.existing_checkpoint(cfg.checkpoint)
+        with record.stage("test"), ctrl_c_raises(trainer):
+            trainer.test(model, data, ckpt_path=str(weights), weights_only=True, verbose=False)
+        record.metrics = _named(metrics_of(trainer), split)
+    if first_process():
+        report(directory, record)
+        if own_data and cfg.checkpoint == "best":
+            _log_agreement(record.metrics, run.metrics)
+    return record
+
+
+def _split(name: str) -> Any:
+    if name not in _SPLITS:
+        raise ConfigError(
+            f"data.split: expected one of {', '.join(_SPLITS)}, got {name!r}."
+            f"{suggestion(str(name), _SPLITS)}"
+        )
+    return name
+
+
+def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
+    """The run's configuration, with today's data, paths and placement."""
+    merged = OmegaConf.load(run.config_file)
+    assert isinstance(merged, DictConfig)
+    chosen = {str(k): v for k, v in cfg.data.items_ex(resolve=False) if k != "split"}
+    if "_target_" in chosen:
+        overridden = {o.partition("=")[0] for o in task_overrides()}
+        look = {k: merged.data[k] for k in _LOOK if f"data.{k}" not in overridden}
+        merged.data = {**chosen, **look}
+    else:
+        merged.data.update({k: v for k, v in chosen.items() if v is not None})
+    merged.paths = cfg.paths
+    merged.trainer.update(strategy="auto", num_nodes=1, sync_batchnorm=False)
+    merged.trainer.update(cfg.trainer)
+    for key, nothing in (("pretrained", False), ("checkpoint_path", None)):
+        if key in merged.model:  # the weights are the run's
+            merged.model[key] = nothing
+    return merged
+
+
+def _named(metrics: dict[str, float], split: str) -> dict[str, float]:
+    """Lightning tests under the name test, whatever split it was given."""
+    return {f"{split}/{name.removeprefix('test/')}": value for name, value in metrics.items()}
+
+
+def _log_agreement(now: dict[str, float], then: dict[str, float]) -> None:
+    """Says whether the run's own numbers came out again."""
+    shared = sorted(now.keys() & then.keys())
+    if not shared:
+        return
+    differ = [
+        n for n in shared if now[n] != then[n] and not (math.isnan(now[n]) and math.isnan(then[n]))
+    ]
+    if not differ:
+        log.info("All %d metrics are exactly those of the run.", len(shared))
+        return
+    log.warning("%d of %d metrics differ from those of the run:", len(differ), len(shared))
+    for name in differ:
+        log.warning("  %s: %.6f, was %.6f", name, now[name], then[name])
