@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from project.runs.fingerprint import cannot_change_a_result
 
 _MAX_BYTES = 240  # file systems take 255 bytes a name; Hangul needs three a letter
 _DIGEST_DIGITS = 6
@@ -35,7 +34,7 @@ def run_name(overrides: Sequence[str], limit: int = 80) -> str:
         'oversampling=outer_copy_x4,batch_size=8,seed=1'
     """
     pairs = [_parsed(override) for override in overrides]
-    pairs = [(key, value) for key, value in pairs if not cannot_change_a_result(_dotted(key))]
+    pairs = [(key, value) for key, value in pairs if not _NOISE.match(_dotted(key))]
     short = _short_keys([key for key, _ in pairs])
     parts = [_part(short[key], value) for key, value in pairs]
     whole = unicodedata.normalize("NFC", ",".join(parts)) or "default"
