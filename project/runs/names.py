@@ -6,9 +6,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-
 _MAX_BYTES = 240  # file systems take 255 bytes a name; Hangul needs three a letter
 _DIGEST_DIGITS = 6
+_NOISE = re.compile(r"(paths|hydra|logger|tags|trainer\.enable_progress_bar)(\.|$)")
 _SAFE = frozenset("_.=,+-")
 _LEFT_OUT = frozenset("[]{}()'\" ")
 _SAYS_TOO_LITTLE = frozenset({"_target_", "name", "seed"})  # `name=vgg11`: whose name?
@@ -23,7 +23,7 @@ def run_name(overrides: Sequence[str], limit: int = 80) -> str:
     The ``=`` in it keeps clear of the names that Windows reserves for devices.
 
     Args:
-        overrides: As on the command line. What cannot change a result is left out.
+        overrides: As on the command line. Places and displays (paths, logger, ...) are left out.
         limit: Longest name, in characters. A longer one is cut and ends in a digest of the whole.
 
     Returns:
