@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch import nn
 
+from project.callbacks.checkpoints import BestCheckpoint
 from project.callbacks.loggers import csv_logger
 from project.callbacks.predictions import PredictionWriter
 from project.data.datamodule import PhotoDataModule
@@ -23,11 +24,13 @@ from project.launch.placement import check_devices
 from project.launch.signatures import check_arguments
 from project.models.backbones import prepare_backbone
 from project.models.classifier import Classifier
+from project.models.metrics import metric_names
 from project.models.normalize import normalization_of
 from project.runs.directory import RunDirectory
 
 _TARGET = "_target_"
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
+_PARTS_OF_DATA = ("sampler", "oversampling", "augmentation", "mixing")
 _PREPARATION = ("compile", "memory_format")  # keys of every model, meant for us and not for it
 
 
@@ -60,15 +63,27 @@ def datamodule(cfg: DictConfig) -> PhotoDataModule:
         ConfigError: If an argument is unknown or of the wrong type.
         DataError: If the photos cannot be found.
     """
-    parts = ("sampler", "oversampling", "augmentation", "mixing")
     module: PhotoDataModule = _build(
         cfg.data,
         "data",
-        **{name: _build(cfg[name], name) for name in parts},
+        **{name: part(cfg, name) for name in _PARTS_OF_DATA},
         seed=cfg.seed,
         cache_dir=cfg.paths.cache,
     )
     return module
+
+
+def part(cfg: DictConfig, name: str) -> Any:
+    """Builds one node of the configuration that needs nothing from the others.
+
+    Args:
+        cfg: A composed configuration, or a node of it.
+        name: Key of the node, such as ``sampler``.
+
+    Raises:
+        ConfigError: If it cannot be built.
+    """
+    return _build(cfg[name], name)
 
 
 def seed_everything(seed: int) -> None:
@@ -94,13 +109,14 @@ def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[i
         ConfigError: If an argument is unknown or of the wrong type.
         ModelError: If the backbone or its weights cannot be had.
     """
+    _check_monitor(cfg.monitor, classes)
     backbone = _backbone(cfg.model, len(classes))
     mean, std = normalization_of(backbone)
     return Classifier(
         backbone,
         loss=_build(cfg.loss, "loss", class_counts=list(class_counts)),
-        optimizer=_build(cfg.optimizer, "optimizer"),
-        scheduler=_build(cfg.scheduler, "scheduler"),
+        optimizer=part(cfg, "optimizer"),
+        scheduler=part(cfg, "scheduler"),
         classes=classes,
         mean=mean,
         std=std,
@@ -132,6 +148,7 @@ def trainer(
         if cfg.trainer.enable_progress_bar if name == "progress" else training:
             callbacks.append(_build(node, f"callbacks.{name}"))
     if training:
+        _check_keeps_best(callbacks)
         loggers = [csv_logger(run)]
         loggers += [_build(node, f"logger.{name}") for name, node in cfg.logger.items()]
     built: pl.Trainer = _build(
@@ -171,13 +188,29 @@ def _check_node(node: Any, path: str) -> None:
         check_arguments(_target(node[_TARGET], path), given, path)
 
 
+def _check_monitor(monitor: str, classes: Sequence[str]) -> None:
+    known = [f"val/{name}" for name in ("loss", *metric_names(classes))]
+    if monitor not in known:
+        advice = suggestion(monitor, known) or f" There are {', '.join(known)}."
+        raise ConfigError(
+            f"monitor: expected a metric of the validation split, got {monitor!r}.{advice}"
+        )
+
+
+def _check_keeps_best(callbacks: Sequence[pl.Callback]) -> None:
+    if not any(isinstance(callback, BestCheckpoint) for callback in callbacks):
+        raise ConfigError(
+            "callbacks: expected one that keeps the best epoch, which is what is tested. Name the "
+            "default callbacks too: callbacks=[default,...]."
+        )
+
+
 def _target(name: str, path: str) -> Any:
     try:
         return get_object(name)
     except Exception as error:  # whatever importing it raises
-        raise ConfigError(
-            f"{path}._target_: {name!r} cannot be imported ({error}).{_nearest_target(name)}"
-        ) from error
+        reason = f"({error.__cause__ or error}).{_nearest_target(name)}"
+        raise ConfigError(f"{path}._target_: {name!r} cannot be imported {reason}") from error
 
 
 def _nearest_target(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from project import build
@@ -18,7 +18,7 @@ from project.launch.processes import first_process
 from project.report.draws import draws_text
 from project.report.page import write_report
 from project.report.tables import print_result
-from project.runs.atomic import write_bytes
+from project.runs.atomic import write_bytes, write_text
 from project.runs.directory import RunDirectory
 from project.runs.environment import code_version, hardware, packages
 from project.runs.fingerprint import config_fingerprint, recipe_fingerprint
@@ -56,6 +56,8 @@ def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
         return
     directory.check_writable()
     refuse_finished(directory)
+    if not directory.config_file.exists():  # a program calls us, and Hydra did not write it
+        write_text(directory.config_file, OmegaConf.to_yaml(cfg))
     record.code, record.packages, record.hardware = code_version(), packages(), hardware()
     with recording(directory, record):
         yield record
@@ -129,8 +131,9 @@ def best_epoch(trainer: pl.Trainer, directory: RunDirectory, monitor: str) -> Be
 
 
 def metrics_of(trainer: pl.Trainer) -> dict[str, float]:
-    """What the trainer measured last, by name, as plain numbers."""
-    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+    """What the trainer measured last, by name (``test/accuracy``), as plain numbers."""
+    numbers = trainer.callback_metrics.items()
+    return {name: float(value) for name, value in numbers if "/" in name}
 
 
 def report(directory: RunDirectory, record: RunRecord) -> None:

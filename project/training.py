@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import WeightAveraging
 
 from project import build
+from project.data.datamodule import PhotoDataModule
 from project.launch.processes import ctrl_c_raises, first_process
+from project.models.classifier import Classifier
 from project.recorded import best_epoch, describe, metrics_of, recorded, report
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
@@ -37,12 +41,21 @@ def train(cfg: DictConfig) -> RunRecord:
         with record.stage("train"), ctrl_c_raises(trainer):
             trainer.fit(model, datamodule=data)
         record.best = best_epoch(trainer, directory, cfg.monitor)
-        best = {"ckpt_path": str(directory.checkpoint("best")), "weights_only": True}
         with record.stage("test"), ctrl_c_raises(trainer):
-            trainer.validate(model, datamodule=data, verbose=False, **best)
-            record.metrics |= metrics_of(trainer)
-            trainer.test(model, datamodule=data, verbose=False, **best)
-            record.metrics |= metrics_of(trainer)
+            record.metrics = _measured(trainer, model, data, directory)
     if first_process():
         report(directory, record)
     return record
+
+
+def _measured(
+    trainer: pl.Trainer, model: Classifier, data: PhotoDataModule, directory: RunDirectory
+) -> dict[str, float]:
+    """Validation and test metrics of the best epoch."""
+    # The averaged weights are the checkpoint's. Lightning's callback would put the others back.
+    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, WeightAveraging)]
+    best = {"ckpt_path": str(directory.checkpoint("best")), "weights_only": True}
+    trainer.validate(model, datamodule=data, verbose=False, **best)
+    metrics = metrics_of(trainer)
+    trainer.test(model, datamodule=data, verbose=False, **best)
+    return metrics | metrics_of(trainer)

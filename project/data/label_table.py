@@ -170,9 +170,9 @@ class LabelTable:
     def _check_repeats(self, frame: pd.DataFrame) -> None:
         repeated = frame[frame.duplicated()]
         if len(repeated):
-            cure = "with the same box " if self._boxes else ""
+            cure = " with the same box" if self._boxes else ""
             raise DataError(
-                f'{len(repeated):,} rows of "{self._table}" name a photo again {cure}: '
+                f'{len(repeated):,} rows of "{self._table}" name a photo again{cure}: '
                 f"{first_few(list(repeated['path'].unique()))}. Remove the rows, or name the "
                 "columns of their crop boxes in data.source.box_columns."
             )

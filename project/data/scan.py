@@ -1,6 +1,5 @@
 """Opens every listed photo once, in parallel, and remembers what it found."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from project.data.cores import available_cores
 from project.data.decode import probe
 from project.data.manifest import MANIFEST_SCHEMA, OK, Manifest, digest
 from project.data.progress import with_progress
@@ -119,7 +119,7 @@ def _in_threads(
     check: Callable[[str], Checked], paths: Iterable[str], workers: int | None
 ) -> Iterator[Checked]:
     """Yields results in order; an interruption drops what has not begun."""
-    pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(workers or available_cores())
     try:
         yield from pool.map(check, paths)
     finally:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from project.data.garments import Garment, Points
 
 Picture: TypeAlias = NDArray[np.uint8]  # (S, S, 3), RGB
-Field: TypeAlias = NDArray[np.float32]  # (S, S), one number a pixel
+Field: TypeAlias = NDArray[np.floating[Any]]  # (S, S) or (S, S, 3), a number or colour a pixel
 Color: TypeAlias = NDArray[np.float64]  # (3,), 0 to 255
 
 SUBPIXEL_BITS = 4  # OpenCV takes vertices in sixteenths of a pixel
@@ -37,7 +37,7 @@ def snapshot(garment: Garment, rng: Generator, size: int) -> Picture:
     picture = _textured(ground, rng, size)
     _add_clutter(picture, rng)
     picture = _with_garment(picture, garment, pose, fabric, rng)
-    OBSTACLES[rng.choice(len(OBSTACLES), p=[0.7, 0.1, 0.1, 0.1])](picture, pose, rng)
+    OBSTACLES[rng.choice(len(OBSTACLES), p=OBSTACLE_SHARES)](picture, pose, rng)
     return _exposed(_lit(picture, rng), rng)
 
 
@@ -111,7 +111,8 @@ def _dot(canvas: Picture, points: Points, color: Color, radius: float) -> None:
 
 
 def _pixels(points: Points, canvas: NDArray[np.uint8]) -> NDArray[np.int32]:
-    return np.round(points * (len(canvas) * 2**SUBPIXEL_BITS)).astype(np.int32)
+    pixels: NDArray[np.int32] = np.rint(points * (len(canvas) * 2**SUBPIXEL_BITS)).astype(np.int32)
+    return pixels
 
 
 OCTAGON = np.array([(np.cos(turn), np.sin(turn)) for turn in np.arange(8) * np.pi / 4])
@@ -140,7 +141,7 @@ def _contrasting_colors(rng: Generator) -> tuple[Color, Color]:
 
 def _textured(color: Color, rng: Generator, size: int) -> Picture:
     """A surface of one colour, patterned with another."""
-    pattern = TEXTURES[rng.choice(len(TEXTURES), p=[0.35, 0.25, 0.15, 0.1, 0.15])](rng, size)
+    pattern = TEXTURES[rng.choice(len(TEXTURES), p=TEXTURE_SHARES)](rng, size)
     strength = rng.uniform(0.05, 0.35)
     shades = color + np.linspace(0, strength, 256)[:, None] * (_color(rng) - color)
     picture: Picture = shades.astype(np.uint8)[(255 * pattern).astype(np.uint8)]
@@ -156,7 +157,7 @@ def _uneven(rng: Generator, size: int) -> Field:
 
 
 def _stripes(rng: Generator, size: int) -> Field:
-    wave = np.sin(rng.uniform(15, 70) * _slope(rng, size) + rng.uniform(0, 6))
+    wave: Field = np.sin(rng.uniform(15, 70) * _slope(rng, size) + rng.uniform(0, 6))
     return (wave > rng.uniform(-0.5, 0.7)).astype(np.float32)
 
 
@@ -172,7 +173,8 @@ def _print(rng: Generator, size: int) -> Field:
 def _cloud(rng: Generator, size: int, cells: int) -> Field:
     """Smooth noise, 0 to 1."""
     coarse = rng.random((cells, cells), np.float32)
-    return np.clip(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
+    fine = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(fine.clip(0, 1))
 
 
 def _slope(rng: Generator, size: int) -> Field:
@@ -183,6 +185,7 @@ def _slope(rng: Generator, size: int) -> Field:
 
 
 TEXTURES: list[Callable[[Generator, int], Field]] = [_plain, _uneven, _stripes, _checks, _print]
+TEXTURE_SHARES = (0.35, 0.25, 0.15, 0.1, 0.15)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -286,6 +289,7 @@ OBSTACLES: list[Callable[[Picture, Pose, Generator], None]] = [
     _add_hand,
     _add_thing,
 ]
+OBSTACLE_SHARES = (0.7, 0.1, 0.1, 0.1)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -307,6 +311,6 @@ def _exposed(light: Field, rng: Generator) -> Picture:
     contrast, exposure = rng.uniform(0.6, 1.2), rng.normal(125, 20)
     light = (light - 115) * np.float32(contrast) + np.float32(exposure)
     blur = rng.uniform(0.2, 1.0) / 96 * len(light)  # sigma, in pixels of a picture of 96
-    light = cv2.GaussianBlur(light, (0, 0), blur)
-    noise = rng.standard_normal(light.shape, np.float32) * np.float32(rng.uniform(0, 10))
-    return np.clip(light + noise, 0, 255).astype(np.uint8)
+    image = cv2.GaussianBlur(light, (0, 0), blur)
+    noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0, 10))
+    return (image + noise).clip(0, 255).astype(np.uint8)

@@ -1,7 +1,6 @@
 """The data sets that torchvision knows how to download, as folders of ordinary PNG files."""
 
 import inspect
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -65,13 +64,11 @@ class TorchvisionDataset:
             with FileLock(f"{self.root}.lock"):
                 if self.root.is_dir():
                     return
-                partial = Path(tempfile.mkdtemp(prefix=f".{self._name}-", dir=self.root.parent))
-                try:
+                with tempfile.TemporaryDirectory(dir=self.root.parent) as folder:
+                    partial = Path(folder, "png")
                     for split, dataset in self._splits(constructor).items():
                         _write(dataset, partial / split, f"{self._name} {split}")
                     partial.rename(self.root)
-                finally:
-                    shutil.rmtree(partial, ignore_errors=True)
         except OSError as error:  # a failed download too: URLError is an OSError
             raise DataError(self._advice(f"failed: {error}")) from error
 

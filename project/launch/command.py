@@ -22,7 +22,6 @@ _MARK = "EVENHAND_SHORT_ERRORS"  # tells our own HYDRA_FULL_ERROR from the user'
 _DISK_TROUBLE = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST
 }  # fmt: skip
-_CURE = " Free some space there, or choose another folder with paths.output=<folder>."
 
 
 def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
@@ -45,11 +44,11 @@ def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
         nonlocal failed
         try:
             return run(cfg)
-        except EvenhandError as error:  # of this job; the rest of a sweep goes on
-            if wants_trace:
+        except (EvenhandError, OSError) as error:  # of this job; the rest of a sweep goes on
+            if wants_trace or not _is_the_users(error):
                 raise
             failed = True
-            sys.stderr.write(f"\nerror: {error}\n")
+            sys.stderr.write(f"\nerror: {_words(error)}\n")
 
     main = hydra.main(config_path="pkg://conf", config_name=config_name, **version_options())(task)
     try:
@@ -61,12 +60,23 @@ def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
         if wants_trace:
             raise
         sys.exit(f"\nerror: {explain(error, config_name, sys.argv[1:])}")
-    except OSError as error:
-        if wants_trace or error.errno not in _DISK_TROUBLE:
+    except OSError as error:  # Hydra makes the output folder before the job begins
+        if wants_trace or not _is_the_users(error):
             raise
-        sys.exit(f"\nerror: {error.filename or 'The output folder'}: {error.strerror}.{_CURE}")
+        sys.exit(f"\nerror: {_words(error)}")
     if failed:
         sys.exit(1)
+
+
+def _is_the_users(error: Exception) -> bool:
+    return isinstance(error, EvenhandError) or getattr(error, "errno", None) in _DISK_TROUBLE
+
+
+def _words(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    place = error.filename or "the output folder"
+    return f"{place}: {error.strerror}. Free some space there, or set paths.output=<folder>."
 
 
 def _catch_errors_ourselves() -> bool:

@@ -12,6 +12,17 @@ from torchmetrics.utilities import dim_zero_cat
 CALIBRATION_BINS = 15
 
 
+def metric_names(classes: Sequence[str]) -> list[str]:
+    """Names what `ClassificationMetrics.compute` gives, in its order.
+
+    Args:
+        classes: Names of the classes, in the order of the logits.
+    """
+    overall = ["accuracy", "macro_recall", "macro_f1", "auroc", "calibration_error"]
+    scores = ("recall", "precision", "f1", "support")
+    return overall + [f"{score}/{name}" for score in scores for name in classes]
+
+
 def per_class_scores(confusion: Tensor) -> dict[str, Tensor]:
     """Derives what a confusion matrix says about each class.
 
@@ -27,7 +38,7 @@ def per_class_scores(confusion: Tensor) -> dict[str, Tensor]:
         >>> per_class_scores(torch.tensor([[3, 1], [0, 2]]))["recall"]
         tensor([0.7500, 1.0000], dtype=torch.float64)
     """
-    counts = confusion.double()
+    counts = confusion.cpu().double()  # not every accelerator has float64
     hits, support, predicted = counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)
     present = support > 0
     nothing = torch.full_like(hits, torch.nan)
@@ -50,7 +61,7 @@ def overall_scores(confusion: Tensor) -> dict[str, float]:
         equally and leave out those without images.
     """
     scores = per_class_scores(confusion)
-    counts = confusion.double()
+    counts = confusion.cpu().double()  # not every accelerator has float64
     return {
         "accuracy": float(counts.trace() / counts.sum()),
         "macro_recall": float(scores["recall"].nanmean()),

@@ -112,7 +112,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         )
     try:
         content = timm.models.load_state_dict(str(path))
-    except (RuntimeError, SafetensorError, EOFError, OSError, ValueError) as error:
+    except (RuntimeError, SafetensorError, EOFError, OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f"Expected weights in {path}, but the file cannot be read as such "
             f"({_first_line(error)}). Pass a .pth, .pt, .ckpt or .safetensors file that holds "

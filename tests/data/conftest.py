@@ -1,6 +1,9 @@
 """Photos for the tests of the data package: generated, tiny, each with its own bytes."""
 
-from collections.abc import Callable
+import http.server
+import os
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +41,36 @@ def write_classes(write_photos: Callable[..., Path]) -> Callable[..., Path]:
         )
 
     return write
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A web server on this machine: its address, and what it answers by path."""
+    answers: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answers.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", answers
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def clothing() -> Path:
+    """The real photos of ten kinds of clothes."""
+    root = os.environ.get("EVENHAND_CLOTHING")
+    if root is None:
+        pytest.skip("EVENHAND_CLOTHING does not say where the photos are")
+    return Path(root)

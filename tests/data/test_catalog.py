@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from project.data.catalog import Catalog, build_catalog, frozen_catalog
+from project.data.catalog import Catalog, Split, build_catalog, frozen_catalog
 from project.data.class_folders import ClassFolders
 from project.data.label_table import LabelTable
 from project.errors import ConfigError, DataError
@@ -180,7 +181,7 @@ def test_same_bytes_in_train_and_elsewhere_are_reported(
     write_classes("test/", hat=2, top=2)
     shutil.copy(root / "train/hat/001.png", root / "val/hat/copy.png")
     shutil.copy(root / "train/hat/001.png", root / "test/top/copy.png")
-    shutil.copy(root / "train/hat/002.png", root / "train/hat/copy.png")
+    shutil.copy(root / "train/hat/001.png", root / "train/hat/copy.png")
 
     assert build().leaks == [
         ("train/hat/001.png", "test/top/copy.png"),
@@ -325,3 +326,29 @@ def test_frozen_catalog_lists_unusable_photos_too(
     with pytest.raises(DataError, match=r"hat/000\.png: empty file"):
         freeze(["hat"], "test")
     assert len(freeze(["hat"], "test", on_bad_image="skip")) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.photos
+def test_real_photos_make_a_catalog(clothing: Path, tmp_path: Path) -> None:
+    class_map: dict[str, str | None] = {"outwear": "outer", "dress": None}
+    class_map |= dict.fromkeys(("longsleeve", "shirt", "t-shirt"), "top")
+    class_map |= dict.fromkeys(("pants", "shorts", "skirt"), "bottom")
+    classes = ["hat", "outer", "top", "bottom", "shoes"]
+    options: dict[str, Any] = {"cache_dir": tmp_path, "class_map": class_map, "classes": classes}
+
+    first = build_catalog(ClassFolders(clothing), **options)
+    second = build_catalog(ClassFolders(clothing), **options)
+    remade = build_catalog(ClassFolders(clothing / "train"), **options)
+
+    counts: dict[Split, list[int]] = {
+        "train": [123, 184, 1540, 782, 198],
+        "val": [14, 24, 159, 86, 26],
+    }
+    for split, expected in counts.items():
+        assert first.counts(split) == dict(zip(classes, expected, strict=True))
+    assert first.skipped == {}
+    assert first.fingerprint == second.fingerprint
+    total = np.array(counts["train"])
+    tested = np.array(list(remade.counts("test").values()))
+    assert np.abs(tested - 0.15 * total).max() <= 1

@@ -96,7 +96,7 @@ def test_groups_come_from_a_folder_or_a_pattern(tmp_path: Path) -> None:
 
 
 def test_two_ways_to_tell_the_group_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="group_level and data.source.group_pattern both"):
+    with pytest.raises(ConfigError, match=r"group_level and data\.source\.group_pattern both"):
         ClassFolders(tmp_path, group_level=0, group_pattern="(a)")
 
 
@@ -111,7 +111,7 @@ def test_photos_without_class_folders_are_said_to_lack_them(tmp_path: Path) -> N
 def test_photos_beside_class_folders_are_listed(tmp_path: Path, loose: str) -> None:
     touch(tmp_path, "train/hat/1.jpg", loose)
 
-    with pytest.raises(DataError, match=f'1 images below .* lie in no class folder: "{loose}"'):
+    with pytest.raises(DataError, match=rf'1 images below .* lie in no class folder: "{loose}"'):
         rows(tmp_path)
 
 

@@ -2,6 +2,7 @@ import io
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +226,8 @@ def test_damaged_bytes_never_raise_anything_else(pixels: NDArray[np.uint8]) -> N
             for position in rng.integers(0, len(data), 4):
                 damaged[position] = rng.integers(256)
             for read in (decode, probe):
-                try:
+                with suppress(DataError):
                     read(bytes(damaged), LIMIT)
-                except DataError as error:
-                    assert str(error)
 
 
 def with_damaged_exif(pixels: NDArray[np.uint8]) -> bytes:

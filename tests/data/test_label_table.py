@@ -116,7 +116,7 @@ def test_path_is_spelt_as_on_disk(tmp_path: Path) -> None:
         (
             {"path": ["a", "a", "b"], "label": ["x", "y", "x"]},
             {},
-            '1 rows .* name a photo again : "a"',
+            '1 rows .* name a photo again: "a"',
         ),
     ],
 )
@@ -132,7 +132,7 @@ def test_wrong_tables_are_refused(
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ([(0, 0, 4, 4), (0, 0, 4, 4)], 'again with the same box : "a"'),
+        ([(0, 0, 4, 4), (0, 0, 4, 4)], 'again with the same box: "a"'),
         ([(0, 0, 4, 4), (-1, 0, 4, 4)], "1 boxes .* are not four numbers"),
         ([(0, 0, 4, 4), (1, 0, 0, 4)], "1 boxes .* are not four numbers"),
         ([(0, 0, 4, 4), (1, 0, "", 4)], "1 boxes .* are not four numbers"),

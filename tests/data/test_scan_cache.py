@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -62,3 +63,18 @@ def test_full_disk_is_reported_and_leaves_the_old_cache(
             cache(tmp_path).save({"b": ROW})
 
     assert cache(tmp_path).load() == {"a": ROW}
+
+
+def test_only_one_scan_of_a_folder_runs_at_a_time(tmp_path: Path) -> None:
+    entered = threading.Event()
+
+    def other() -> None:
+        with cache(tmp_path).locked():
+            entered.set()
+
+    thread = threading.Thread(target=other)
+    with cache(tmp_path).locked():
+        thread.start()
+        assert not entered.wait(0.2)
+    assert entered.wait(10)
+    thread.join()

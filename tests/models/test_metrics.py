@@ -6,7 +6,7 @@ import torch
 from sklearn import metrics as oracle
 from torch import Tensor
 
-from project.models.metrics import ClassificationMetrics, MeanLoss
+from project.models.metrics import ClassificationMetrics, MeanLoss, metric_names
 
 
 def split_of(num_classes: int, images: int = 203) -> tuple[Tensor, Tensor]:
@@ -138,3 +138,9 @@ def test_a_mean_loss_shows_what_is_not_a_number() -> None:
     loss.update(torch.tensor(torch.nan), 1)
     loss.update(torch.tensor(1.0), 1)
     assert math.isnan(loss.compute())
+
+
+def test_names_are_announced_as_they_come() -> None:
+    metrics = ClassificationMetrics(["hat", "top"])
+    metrics.update(torch.eye(2), torch.tensor([0, 1]))
+    assert list(metrics.compute()) == metric_names(["hat", "top"])

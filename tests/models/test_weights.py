@@ -104,10 +104,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         timm_backbone(TINY, num_classes=3, checkpoint_path=path)
 
 
-@pytest.mark.parametrize("name", ["a.pth", "a.safetensors", "empty.pth"])
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors", "empty.pth", "list.pth"])
 def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"" if name == "empty.pth" else b"not weights at all")
+    if name == "list.pth":
+        torch.save([1, 2], path)
     with pytest.raises(ModelError, match=r"cannot be read as such .* holds tensors only"):
         timm_backbone(TINY, num_classes=3, checkpoint_path=path)
 

@@ -1,0 +1,111 @@
+"""Every option of every group composes, fits the signature that it goes to, and builds."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+import conf
+from project import build
+from project.data.datamodule import PhotoDataModule
+from project.models.classifier import Classifier
+from project.runs.directory import RunDirectory
+from tests.conftest import Compose
+
+FOLDER = Path(conf.__path__[0])
+OPTIONS = sorted(
+    f"{file.parent.name}={file.stem}" for file in FOLDER.glob("*/*.yaml") if file.stem[0] != "_"
+)
+# What an option cannot do without.
+NEEDS = {
+    "data=folder": ["data.root=photos"],
+    "data=filename": ["data.root=photos"],
+    "data=table": ["data.root=photos", "data.source.table=labels.csv"],
+    "model=timm": ["model.name=test_resnet"],
+    "model=torchvision": ["model.name=resnet18"],
+    "model=custom": ["model._target_=project.models.small_cnn.SmallCNN"],
+    "optimizer=timm": ["optimizer.opt=lamb"],
+}
+SETTINGS = {"paths", "hydra"}
+OVERLAYS = {"debug"}
+PARTS = {"sampler", "oversampling", "augmentation", "mixing"}
+LARGE = {"model=vgg11", "model=alexnet", "model=resnet50"}  # hundreds of megabytes of weights
+
+
+def composed(compose_config: Compose, option: str) -> Any:
+    group = option.partition("=")[0]
+    chosen = option.replace("=", "=[", 1) + "]" if group == "callbacks" else option
+    if option.startswith("hydra="):
+        return compose_config("evaluate", "run=somewhere")
+    return compose_config("train", chosen, *NEEDS.get(option, []))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_option_composes_and_fits_its_signature(compose_config: Compose, option: str) -> None:
+    build.check(composed(compose_config, option))
+
+
+def built_options() -> list[Any]:
+    """Options that build something, the large ones marked as slow."""
+    return [
+        pytest.param(option, marks=pytest.mark.slow) if option in LARGE else option
+        for option in OPTIONS
+        if option.partition("=")[0] not in SETTINGS | OVERLAYS | {"data", "trainer"}
+    ]
+
+
+@pytest.mark.parametrize("option", built_options())
+def test_option_builds(compose_config: Compose, option: str) -> None:
+    cfg = composed(compose_config, option)
+    group = option.partition("=")[0]
+    if group in PARTS:
+        assert build.part(cfg, group) is not None
+    elif group in ("callbacks", "logger"):
+        assert all(build.part(cfg[group], name) for name in cfg[group])
+    else:
+        assert isinstance(build.classifier(cfg, ["a", "b", "c"], [3, 4, 5]), Classifier)
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.startswith("data=")])
+def test_data_option_builds_its_source(compose_config: Compose, option: str) -> None:
+    data = build.datamodule(composed(compose_config, option))
+    assert isinstance(data, PhotoDataModule)
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_trainer_option_builds(tiny: Compose, name: str, tmp_path: Path) -> None:
+    cfg = tiny(f"trainer={name}")
+    data = build.datamodule(cfg)
+    trainer = build.trainer(cfg, RunDirectory(tmp_path), data)
+    assert trainer.max_epochs == cfg.trainer.max_epochs
+
+
+@pytest.mark.parametrize(
+    "option", [o for o in OPTIONS if o.partition("=")[0] not in SETTINGS | OVERLAYS]
+)
+def test_constructor_begins_with_its_target(option: str) -> None:
+    group, _, name = option.partition("=")
+    lines = (FOLDER / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if line and not line.startswith("#"))
+    named = group in ("callbacks", "logger") and re.fullmatch(r"\w+:|\{\}", first)
+    assert first.startswith(("_target_:", "defaults:")) or named
+
+
+def test_saved_configuration_is_plain(compose_config: Compose) -> None:
+    plain = build.plain(compose_config("train"))
+    assert OmegaConf.create(plain) == OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(plain)))
+
+
+def test_user_supplied_classes_build(compose_config: Compose) -> None:
+    cfg = compose_config(
+        "train",
+        "augmentation=none",
+        "+augmentation.transforms.blur._target_=albumentations.MedianBlur",
+        "model=custom",
+        "model._target_=torchvision.models.squeezenet1_1",
+    )
+    build.check(cfg)
+    assert build.part(cfg, "augmentation").names == ("blur",)
+    assert isinstance(build.classifier(cfg, ["a", "b"], [1, 1]), Classifier)
