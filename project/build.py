@@ -5,10 +5,12 @@ handed over here and in the entry points, as plain values.
 """
 
 import importlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -27,6 +29,8 @@ from project.models.classifier import Classifier
 from project.models.metrics import metric_names
 from project.models.normalize import normalization_of
 from project.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
 
 _TARGET = "_target_"
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
@@ -86,13 +90,13 @@ def part(cfg: DictConfig, name: str) -> Any:
     return _build(cfg[name], name)
 
 
-def seed_everything(seed: int) -> None:
+def seed_everything(seed: object) -> None:
     """Seeds initial weights, dropout and whatever else draws from the global generators.
 
     Raises:
         ConfigError: If the seed is not a number from 0 to 2^32 - 1.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if not (isinstance(seed, int) and 0 <= seed < 2**32):
         raise ConfigError(f"seed: expected a number from 0 to 2^32 - 1, got {seed!r}.")
     pl.seed_everything(seed, verbose=False)
 
@@ -152,7 +156,7 @@ def trainer(
         loggers = [csv_logger(run)]
         loggers += [_build(node, f"logger.{name}") for name, node in cfg.logger.items()]
     built: pl.Trainer = _build(
-        cfg.trainer,
+        _placed(cfg.trainer),
         "trainer",
         callbacks=callbacks,
         logger=loggers,
@@ -186,6 +190,17 @@ def _check_node(node: Any, path: str) -> None:
         ours = set(_PREPARATION) if path == "model" else set()
         given = {k: v for k, v in node.items() if k not in _HYDRA_KEYS | ours}
         check_arguments(_target(node[_TARGET], path), given, path)
+
+
+def _placed(node: DictConfig) -> DictConfig:
+    """The trainer's node as the machine allows it."""
+    on_cpu = node.accelerator == "cpu" or not torch.cuda.is_available()
+    if not (node.sync_batchnorm and on_cpu):
+        return node
+    log.warning("On the CPU, each process normalises its own part of a batch: torch has no other.")
+    placed = node.copy()
+    placed.sync_batchnorm = False
+    return placed
 
 
 def _check_monitor(monitor: str, classes: Sequence[str]) -> None:

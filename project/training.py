@@ -53,9 +53,11 @@ def _measured(
 ) -> dict[str, float]:
     """Validation and test metrics of the best epoch."""
     # The averaged weights are the checkpoint's. Lightning's callback would put the others back.
-    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, WeightAveraging)]
-    best = {"ckpt_path": str(directory.checkpoint("best")), "weights_only": True}
-    trainer.validate(model, datamodule=data, verbose=False, **best)
-    metrics = metrics_of(trainer)
-    trainer.test(model, datamodule=data, verbose=False, **best)
-    return metrics | metrics_of(trainer)
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks[:] = [c for c in callbacks if not isinstance(c, WeightAveraging)]
+    metrics: dict[str, float] = {}
+    for measure in (trainer.validate, trainer.test):
+        best = str(directory.checkpoint("best"))
+        measure(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+        metrics |= metrics_of(trainer)
+    return metrics

@@ -13,7 +13,8 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf, open_dict
 from PIL import Image
 
-from project.launch.hydra_versions import register_resolvers, version_options
+from project.launch.hydra_versions import version_options
+from project.launch.resolvers import register_resolvers
 
 REPOSITORY = Path(__file__).parent.parent
 

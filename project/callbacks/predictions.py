@@ -11,7 +11,7 @@ from torch import Tensor
 from project.runs.directory import RunDirectory
 from project.runs.predictions import Predictions, write_predictions
 
-_PARTS = ("index", "label", "logits")
+_PARTS = ("row", "label", "logits")
 
 
 class PredictionWriter(pl.Callback):
@@ -71,11 +71,11 @@ class PredictionWriter(pl.Callback):
     def _write(self, trainer: pl.Trainer, split: str) -> None:
         mine = [torch.cat(part).numpy() for part in zip(*self._rows, strict=True)]
         self._rows.clear()
-        index, labels, logits = (_of_all_ranks(part, trainer) for part in mine)
+        rows, labels, logits = (_of_all_ranks(part, trainer) for part in mine)
         if not trainer.is_global_zero:
             return
-        paths = [self._path_of(int(row)) for row in index]
-        predictions = Predictions(index, paths, labels, logits, self._classes)
+        paths = [self._path_of(int(row)) for row in rows]
+        predictions = Predictions(rows, paths, labels, logits, self._classes)
         write_predictions(self._run, split, predictions)
 
 

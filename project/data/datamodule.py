@@ -1,7 +1,6 @@
 """Photos on disk to the batches that Lightning trains and evaluates on."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from project.data.augmentation import Augmentation
 from project.data.catalog import Catalog, build_catalog, frozen_catalog
+from project.data.cores import available_cores
 from project.data.dataset import Batch, PhotoDataset, TrainingDataset
 from project.data.fit import Crop, Fit, Interpolation, square
 from project.data.mixing import Mixing, mix
@@ -164,6 +164,8 @@ class PhotoDataModule(pl.LightningDataModule):
     def remarks(self) -> list[str]:
         """What a reader of the results should know about the photos, one sentence each."""
         catalog, found = self.catalog, []
+        if unmatched := getattr(self._source, "num_unmatched", 0):
+            found.append(f"{unmatched} files were skipped because their names do not match.")
         if catalog.skipped:
             found.append(f"{len(catalog.skipped)} unreadable images were skipped.")
         if catalog.leaks:
@@ -249,10 +251,6 @@ class PhotoDataModule(pl.LightningDataModule):
         )
 
 
-def available_cores() -> int:
-    """Cores that this process may use, which a scheduler or container can limit."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
+    """The dataset makes whole batches, so there is nothing left to collate."""
     return batch

@@ -25,14 +25,14 @@ class Batch(NamedTuple):
     Attributes:
         image: uint8 (B, 3, H, W); float32 in [0, 1] once mixed.
         label: int64 (B,); shares of the classes, float32 (B, C), once mixed.
-        index: Catalog rows, int64 (B,); -1 marks a row that only fills up the batch.
+        row: Catalog rows, int64 (B,); -1 marks a row that only fills up the batch.
         copy: Copy numbers, int64 (B,).
         mixing: Draws of `Mixing`, float32 (B, 5), as long as they are still to be applied.
     """
 
     image: Tensor
     label: Tensor
-    index: Tensor
+    row: Tensor
     copy: Tensor
     mixing: Tensor | None = None
 
@@ -56,12 +56,11 @@ class PhotoDataset(Dataset[Batch]):
     def __getitems__(self, keys: Sequence[SampleKey]) -> Batch:
         """Makes one batch; the loader calls this once for all of its keys."""
         pixels = np.stack([self.image(key) for key in keys])
-        index = torch.tensor([-1 if k.copy == PADDING else k.index for k in keys])
-        rows = [key.index for key in keys]
+        rows = [key.row for key in keys]
         return Batch(
             image=torch.from_numpy(pixels).permute(0, 3, 1, 2),
             label=torch.from_numpy(self._catalog.labels[rows]),
-            index=index,
+            row=torch.tensor([-1 if k.copy == PADDING else k.row for k in keys]),
             copy=torch.tensor([key.copy for key in keys]),
         )
 
@@ -71,10 +70,10 @@ class PhotoDataset(Dataset[Batch]):
 
     def image(self, key: SampleKey) -> Pixels:
         """One image as evaluation sees it, uint8 RGB (H, W, 3)."""
-        return self._fit(self._read(key.index), self._catalog.box(key.index))
+        return self._fit(self._read(key.row), self._catalog.box(key.row))
 
-    def _read(self, index: int) -> Pixels:
-        return read_image(self._catalog.path(index), self._max_pixels)
+    def _read(self, row: int) -> Pixels:
+        return read_image(self._catalog.path(row), self._max_pixels)
 
 
 class TrainingDataset(PhotoDataset):
@@ -116,8 +115,8 @@ class TrainingDataset(PhotoDataset):
     def image(self, key: SampleKey) -> Pixels:
         """One image as training sees it, uint8 RGB (H, W, 3)."""
         crop = generator(Stream.CROP, self._seed, *key)
-        image = self._fit(self._read(key.index), self._catalog.box(key.index), crop)
-        factor = int(self._factors[self._catalog.labels[key.index]])
+        image = self._fit(self._read(key.row), self._catalog.box(key.row), crop)
+        factor = int(self._factors[self._catalog.labels[key.row]])
         image = self._oversampling(image, factor=factor, seed=self._seed, **key._asdict())
         image = self._augmentation(image, generator(Stream.AUGMENTATION, self._seed, *key))
         if image.shape[:2] != self._fit.size or image.dtype != np.uint8:

@@ -99,8 +99,8 @@ class Fit:
         """The part (left, top, right, bottom) that is resized to the target, in pixels."""
         if self.crop == "box":
             assert box is not None, "the data module checks that every image has a box"
-            left, top, w, h = box
-            return (left, top, left + w, top + h)
+            x, y, box_width, box_height = box
+            return (x, y, x + box_width, y + box_height)
         if self.crop in ("stretch", "letterbox"):
             return (0, 0, width, height)
         if self.crop == "random_resized" and rng is not None:

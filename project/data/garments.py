@@ -20,7 +20,7 @@ class Part(NamedTuple):
 
     Args:
         material: ``cloth``, ``trim`` and ``lining`` are filled polygons, ``seam`` is an open line
-            and ``button`` a set of dots. The garment's outline is the union of its cloth.
+            and ``button`` a set of dots. The garment's outline is the union of cloth and trim.
         points: Vertices, line points or centres of the dots, float, shape ``(N, 2)``.
     """
 
@@ -90,8 +90,8 @@ def _happens(rng: Generator, probability: float) -> bool:
 
 
 def hat(rng: Generator) -> Garment:
-    """A brimmed hat, a cap or a woollen hat, seen from the side."""
-    return [_brimmed_hat, _cap, _woollen_hat][rng.choice(3, p=[0.45, 0.35, 0.2])](rng)
+    """A brimmed hat, a cap or a woollen hat, seen from the front."""
+    return [_brimmed_hat, _cap, _woollen_hat][rng.choice(3, p=[0.5, 0.35, 0.15])](rng)
 
 
 def _brimmed_hat(rng: Generator) -> Garment:
@@ -125,11 +125,10 @@ def _woollen_hat(rng: Generator) -> Garment:
 # Coats and tops: the same torso; what differs is how often and how much
 # ---------------------------------------------------------------------------------------------
 
-
 # Shares of outer and of top that are drawn alike. The first two keep outer the weak class: nothing
 # but a small tendency in length tells them from tops, and tops have more of both.
-ANORAKS, LIGHT_JACKETS = 0.13, 0.06
-SHIRTS = 0.15
+ANORAKS, LIGHT_JACKETS = 0.09, 0.06
+SHIRTS = 0.12
 
 
 def outer(rng: Generator) -> Garment:
@@ -138,13 +137,13 @@ def outer(rng: Generator) -> Garment:
         ["anorak", "jacket", "coat"], p=[ANORAKS, LIGHT_JACKETS, 1 - ANORAKS - LIGHT_JACKETS]
     )
     if kind == "anorak":
-        return _pulled_over(rng, length=rng.uniform(0.85, 1.2), sleeve=rng.uniform(0.85, 1.05))
+        return _pulled_over(rng, length=rng.uniform(0.75, 1.1), sleeve=rng.uniform(0.85, 1.05))
     if kind == "jacket":
         return _buttoned(rng, length=rng.uniform(0.85, 1.25))
-    length = rng.uniform(1.1, 1.7)
+    length = rng.uniform(1.2, 1.75)
     coat = _torso(rng, length, sleeve=rng.uniform(0.85, 1.05), flare=rng.uniform(0.0, 0.22))
-    coat += _open_front(rng, length) if _happens(rng, 0.75) else _closed_front(rng, length)
-    if _happens(rng, 0.8):
+    coat += _open_front(rng, length) if _happens(rng, 0.8) else _closed_front(rng, length)
+    if _happens(rng, 0.85):
         coat += _lapels(rng)
     return coat + (_pockets(0.35 * length) if _happens(rng, 0.5) else [])
 
@@ -153,7 +152,7 @@ def top(rng: Generator) -> Garment:
     """A T-shirt, a longsleeve or a shirt; some are as long as a coat."""
     if _happens(rng, SHIRTS):
         return _buttoned(rng, length=rng.uniform(0.75, 1.15))
-    length = rng.uniform(1.1, 1.5) if _happens(rng, 0.15) else rng.uniform(0.7, 1.1)
+    length = rng.uniform(1.05, 1.4) if _happens(rng, 0.12) else rng.uniform(0.65, 1.05)
     sleeve = rng.uniform(0.8, 1.05) if _happens(rng, 0.5) else rng.uniform(0.15, 0.5)
     return _pulled_over(rng, length, sleeve)
 
@@ -186,15 +185,10 @@ def _arm(rng: Generator, length: float, side: int) -> Garment:
     across = np.array([np.cos(angle), -np.sin(angle)])
     shoulder = np.array([0.34, -0.44])
     end = shoulder + length * along
-    outline = [
-        shoulder - width * across,
-        shoulder + width * across,
-        end + cuff * across,
-        end - cuff * across,
-    ]
-    hem = [end + cuff * across - 0.06 * along, end - cuff * across - 0.06 * along]
+    upper = [shoulder - width * across, shoulder + width * across]
+    wrist = np.array([end + cuff * across, end - cuff * across])
     flip = (side, 1)
-    return [cloth(np.array(outline) * flip), seam(np.array(hem) * flip)]
+    return [cloth(np.array([*upper, *wrist]) * flip), seam((wrist - 0.06 * along) * flip)]
 
 
 def _open_front(rng: Generator, length: float) -> Garment:
@@ -244,7 +238,7 @@ def _pockets(y: float) -> Garment:
 
 def bottom(rng: Generator) -> Garment:
     """Trousers, shorts or a skirt, with a waistband."""
-    if _happens(rng, 0.25):
+    if _happens(rng, 0.2):
         return _skirt(rng)
     length = rng.uniform(1.2, 1.9) if _happens(rng, 0.7) else rng.uniform(0.6, 0.9)
     spread, ankle, crotch = rng.uniform(0.05, 0.35), rng.uniform(0.12, 0.26), rng.uniform(0.3, 0.45)
@@ -273,29 +267,12 @@ def shoes(rng: Generator) -> Garment:
     shaft = rng.uniform(0.9, 1.3) if _happens(rng, 0.45) else rng.uniform(0.46, 0.6)
     heel = rng.uniform(0.12, 0.35) if _happens(rng, 0.4) else 0.0
     toe, ankle = rng.uniform(0.18, 0.3), rng.uniform(-0.1, 0.1)
-    upper = [
-        (-0.8, 0),
-        (-0.82, -shaft),
-        (ankle, -shaft),
-        (ankle + 0.12, -0.42),
-        (0.7, -toe),
-        (0.95, 0),
-    ]
-    sole = [
-        (-0.84, -0.04),
-        (0.98, -0.04),
-        (0.96, 0.1),
-        (-0.2, 0.1),
-        (-0.35, 0.1 + heel),
-        (-0.82, 0.1 + heel),
-    ]
+    back, front = [(-0.8, 0), (-0.82, -shaft)], [(ankle + 0.12, -0.42), (0.7, -toe), (0.95, 0)]
+    sole = [(-0.84, -0.04), (0.98, -0.04), (0.96, 0.1), (-0.2, 0.1)]
+    raised = [(-0.35, 0.1 + heel), (-0.82, 0.1 + heel)]
     laces = [seam([(ankle + x, -0.5 + x), (ankle + x + 0.2, -0.42 + x)]) for x in (0.0, 0.1, 0.2)]
-    return [
-        cloth(upper),
-        cloth(sole, soft=False),
-        trim(sole),
-        *(laces if _happens(rng, 0.6) else []),
-    ]
+    shoe = [cloth([*back, (ankle, -shaft), *front]), trim([*sole, *raised])]
+    return shoe + (laces if _happens(rng, 0.6) else [])
 
 
 GARMENTS: dict[str, Callable[[Generator], Garment]] = {

@@ -92,8 +92,7 @@ class LabelTable:
             raise DataError(f'Expected a .csv or .parquet file as data.source.table, got "{file}".')
         try:
             if kind == ".csv":
-                # utf-8-sig: spreadsheets write a byte order mark
-                frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+                frame = pd.read_csv(file, dtype=str, keep_default_na=False)
                 table = pa.Table.from_pandas(frame, preserve_index=False)
             else:
                 table = pq.read_table(file)

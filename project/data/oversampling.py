@@ -76,7 +76,7 @@ class Oversampling:
         return np.array([self.factors.get(name, self.factor) for name in classes], np.int64)
 
     def __call__(
-        self, image: Pixels, *, factor: int, seed: int, epoch: int, index: int, copy: int
+        self, image: Pixels, *, factor: int, seed: int, epoch: int, row: int, copy: int
     ) -> Pixels:
         """Makes the variant that a copy number stands for.
 
@@ -85,7 +85,7 @@ class Oversampling:
             factor: Variants of this image's class.
             seed: Seed of the run.
             epoch: Epoch, from 0.
-            index: Row of the image in the catalog.
+            row: Row of the image in the catalog.
             copy: Copy number; ``copy % factor`` is the variant.
 
         Returns:
@@ -95,5 +95,5 @@ class Oversampling:
         untouched = self.keep_original and variant == 0
         if untouched or not self.transforms:
             return image
-        key = (0, index, variant) if self.variants == "fixed" else (1 + epoch, index, copy)
+        key = (0, row, variant) if self.variants == "fixed" else (1 + epoch, row, copy)
         return self.transforms(image, generator(Stream.OVERSAMPLING, seed, *key))

@@ -28,7 +28,7 @@ class SampleKey(NamedTuple):
     """Names one sample; everything random about it follows from this and the seed."""
 
     epoch: int
-    index: int
+    row: int
     copy: int
 
 
@@ -188,7 +188,7 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
             part = order[batch * self._batch_size : (batch + 1) * self._batch_size]
             share = len(part) // self._world_size
             mine = part[self._rank * share : (self._rank + 1) * share].tolist()
-            yield [SampleKey(self._epoch, index, copy) for index, copy in mine]
+            yield [SampleKey(self._epoch, row, copy) for row, copy in mine]
 
     @property
     def _kept(self) -> int:

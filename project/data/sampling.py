@@ -19,7 +19,10 @@ Counts = NDArray[np.int64]
 class Sampler(Protocol):
     """Class counts to shares of an epoch."""
 
-    draws_per_epoch: int | None
+    @property
+    def draws_per_epoch(self) -> int | None:
+        """Length of an epoch in images; None is the number of images."""
+        ...
 
     def shares(self, counts: Counts) -> Shares:
         """The share of each class, adding up to 1.

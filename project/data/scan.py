@@ -118,12 +118,9 @@ def _checker(
 def _in_threads(
     check: Callable[[str], Checked], paths: Iterable[str], workers: int | None
 ) -> Iterator[Checked]:
-    """Yields results in order; an interruption drops what has not begun."""
-    pool = ThreadPoolExecutor(workers or available_cores())
-    try:
+    """Yields results in order; an interruption cancels what has not begun."""
+    with ThreadPoolExecutor(workers or available_cores()) as pool:
         yield from pool.map(check, paths)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _joined(listing: pa.Table, paths: pa.Array, checked: Sequence[Checked]) -> pa.Table:

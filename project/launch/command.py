@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from project.errors import EvenhandError
-from project.launch.hydra_versions import register_resolvers, version_options
+from project.launch.hydra_versions import version_options
 from project.launch.mistakes import explain
 from project.launch.noise import silence_known_warnings
+from project.launch.resolvers import register_resolvers
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 

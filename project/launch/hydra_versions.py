@@ -3,9 +3,6 @@
 from typing import Any
 
 import hydra
-from omegaconf import OmegaConf
-
-from project.runs.names import run_name
 
 
 def version_options() -> dict[str, Any]:
@@ -15,10 +12,3 @@ def version_options() -> dict[str, Any]:
     """
     release = tuple(int(part) for part in hydra.__version__.split(".")[:2])
     return {"version_base": "1.3"} if release < (1, 4) else {}
-
-
-def register_resolvers() -> None:
-    """Makes ``${run_name:...}`` known to the configuration; safe to call twice."""
-    OmegaConf.register_new_resolver(
-        "run_name", lambda overrides: run_name(list(overrides)), replace=True
-    )

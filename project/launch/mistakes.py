@@ -98,10 +98,10 @@ def _keys_of(config_name: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _dotted_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in node:
+    for key in map(str, node):
         name = f"{prefix}{key}"
         yield name
-        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, str(key)):
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
             continue
         child = node[key]
         if isinstance(child, DictConfig):

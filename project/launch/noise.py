@@ -9,8 +9,9 @@ _KNOWN = {
     r"The number of training batches .* is smaller than the logging interval": UserWarning,
     # Evaluation wants the weights of a checkpoint and nothing of its callbacks.
     r"Be aware that when using `ckpt_path`, callbacks used": UserWarning,
-    # Two cores are what there is; the data module takes all that the process may use.
+    # The data module takes all cores that the process may use, unless it is told a number.
     r"The '.*_dataloader' does not have many workers": UserWarning,
+    r"This DataLoader will create .* worker processes in total": UserWarning,
 }
 
 

@@ -15,7 +15,7 @@ from project.models.metrics import ClassificationMetrics, MeanLoss, overall_scor
 from project.models.normalize import Normalize
 from project.models.optimization import parameter_groups
 
-PADDING = -1  # index of rows that only fill up a batch
+PADDING = -1  # row of images that only fill up a batch
 CHECKPOINT_KEY = "evenhand"
 
 
@@ -25,7 +25,7 @@ class Batch(Protocol):
     Attributes:
         image: ``(B, 3, H, W)``, uint8, or floating point in [0, 1].
         label: int64 ``(B,)``, or float ``(B, C)`` after mixing.
-        index: int64 ``(B,)``, the image's row in the catalog; -1 marks padding.
+        row: int64 ``(B,)``, the image's row in the catalog; -1 marks padding.
     """
 
     @property
@@ -33,7 +33,7 @@ class Batch(Protocol):
     @property
     def label(self) -> Tensor: ...  # noqa: D102
     @property
-    def index(self) -> Tensor: ...  # noqa: D102
+    def row(self) -> Tensor: ...  # noqa: D102
 
 
 class Classifier(pl.LightningModule):
@@ -118,13 +118,13 @@ class Classifier(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
-        """Measures one batch and gives ``logits``, ``label`` and ``index`` of its real rows."""
+        """Measures one batch and gives ``logits``, ``label`` and ``row`` of its real rows."""
         _, rows = self._shared_step(batch, self.val_loss)
         self.val_metrics.update(rows["logits"], rows["label"])
         return rows
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
-        """Measures one batch and gives ``logits``, ``label`` and ``index`` of its real rows."""
+        """Measures one batch and gives ``logits``, ``label`` and ``row`` of its real rows."""
         _, rows = self._shared_step(batch, self.test_loss)
         self.test_metrics.update(rows["logits"], rows["label"])
         return rows
@@ -212,12 +212,12 @@ class Classifier(pl.LightningModule):
 
     def _shared_step(self, batch: Batch, mean_loss: MeanLoss) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient, and detached logits, labels and indices, of all but padding."""
-        real = batch.index != PADDING
+        real = batch.row != PADDING
         logits, label = self(batch.image)[real], batch.label[real]
         # A batch of nothing but padding still takes part in the backward pass of its rank.
         loss: Tensor = self.loss(logits, label) if len(logits) else logits.sum()
         mean_loss.update(loss.detach(), images=len(logits))
-        return loss, {"logits": logits.detach(), "label": label, "index": batch.index[real]}
+        return loss, {"logits": logits.detach(), "label": label, "row": batch.row[real]}
 
     def _stop_unless_finite(self, loss: Tensor) -> None:
         # Costs one wait for the device a step and, under distributed training, a reduction of one

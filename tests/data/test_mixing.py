@@ -6,7 +6,7 @@ from project.data.mixing import Mixing, mix
 from project.data.plan import SampleKey
 from project.errors import ConfigError
 
-KEYS = [SampleKey(epoch=0, index=i, copy=0) for i in range(400)]
+KEYS = [SampleKey(epoch=0, row=i, copy=0) for i in range(400)]
 IMAGES = torch.randint(0, 256, (4, 3, 20, 20), dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 2, 1])
 NEIGHBOURS = torch.tensor([3, 0, 1, 2])

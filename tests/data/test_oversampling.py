@@ -15,7 +15,7 @@ def color() -> Augmentation:
 
 
 def variant(oversampling: Oversampling, *, epoch: int, copy: int) -> NDArray[np.uint8]:
-    return oversampling(IMAGE, factor=4, seed=1, epoch=epoch, index=7, copy=copy)
+    return oversampling(IMAGE, factor=4, seed=1, epoch=epoch, row=7, copy=copy)
 
 
 def test_factors_follow_the_class_order_and_the_named_ones_win() -> None:

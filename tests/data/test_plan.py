@@ -123,7 +123,7 @@ def batches(
 
 
 def rows(batch: list[SampleKey]) -> list[int]:
-    return [key.index for key in batch]
+    return [key.row for key in batch]
 
 
 @pytest.mark.parametrize("length", [16, 18, 19, 23])
@@ -132,7 +132,7 @@ def test_two_ranks_share_the_global_batches_of_one(length: int, training: bool) 
     alone = [rows(b) for b in batches(length, 8, training=training)]
     both = [list(batches(length, 8, ranks=2, rank=r, training=training)) for r in (0, 1)]
     shared = [
-        [k.index for k in (*one, *other) if k.copy != PADDING]
+        [k.row for k in (*one, *other) if k.copy != PADDING]
         for one, other in zip(*both, strict=True)
     ]
     if training:  # one draw may be left out to keep the ranks equal
@@ -148,7 +148,7 @@ def test_evaluation_counts_every_image_once_and_keeps_ranks_equal(length: int, r
     per_rank = [list(batches(length, 4, ranks=ranks, rank=r, training=False)) for r in range(ranks)]
     assert len({tuple(len(b) for b in mine) for mine in per_rank}) == 1
     keys = [key for mine in per_rank for batch in mine for key in batch]
-    assert sorted(k.index for k in keys if k.copy != PADDING) == list(range(length))
+    assert sorted(k.row for k in keys if k.copy != PADDING) == list(range(length))
 
 
 def test_last_training_batch_of_one_image_is_left_out_and_reported() -> None:

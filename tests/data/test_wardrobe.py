@@ -169,9 +169,10 @@ def test_an_interrupted_drawing_leaves_nothing_and_is_begun_anew(
         raise KeyboardInterrupt
 
     source = Wardrobe(tmp_path / "wardrobe", scale=TINY)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(wardrobe, "draw_photo", interrupted)
-        source.listing()
+        with pytest.raises(KeyboardInterrupt):
+            source.listing()
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     assert source.listing().num_rows == 30
 
@@ -223,7 +224,8 @@ def border(photo: bytes) -> NDArray[np.float64]:
 
 
 def thumbnail(photo: bytes) -> NDArray[np.float64]:
-    return cv2.resize(pixels(photo), (8, 8), interpolation=cv2.INTER_AREA).ravel().astype(float)
+    small = cv2.resize(pixels(photo), (8, 8), interpolation=cv2.INTER_AREA)
+    return np.asarray(small.ravel(), float)
 
 
 def outline(photo: bytes) -> NDArray[np.float64]:
@@ -246,7 +248,7 @@ def photos() -> dict[str, list[tuple[str, bytes]]]:
             for kind in GARMENTS
             for number in range(count)
         ]
-        for split, count in {"train": 120, "test": 60}.items()
+        for split, count in {"train": 80, "test": 40}.items()
     }
 
 
@@ -254,7 +256,7 @@ def macro_recall(photos: dict[str, list[tuple[str, bytes]]], features: Features)
     """Of logistic regression on some features."""
     x = {split: np.array([features(photo) for _, photo in photos[split]]) for split in photos}
     y = {split: [kind for kind, _ in photos[split]] for split in photos}
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     predictions = model.fit(x["train"], y["train"]).predict(x["test"])
     return float(recall_score(y["test"], predictions, average="macro"))
 
@@ -263,11 +265,11 @@ def macro_recall(photos: dict[str, list[tuple[str, bytes]]], features: Features)
 def test_class_cannot_be_told_by(
     photos: dict[str, list[tuple[str, bytes]]], features: Features
 ) -> None:
-    assert macro_recall(photos, features) < 0.4  # guessing: 0.2
+    assert macro_recall(photos, features) < 0.3  # guessing: 0.2, with a standard error of 0.03
 
 
 def test_class_can_be_told_by_shape_and_not_by_a_thumbnail(
     photos: dict[str, list[tuple[str, bytes]]],
 ) -> None:
-    assert macro_recall(photos, thumbnail) < 0.5
-    assert 0.6 < macro_recall(photos, outline) < 0.95
+    assert macro_recall(photos, thumbnail) < 0.4
+    assert 0.7 < macro_recall(photos, outline) < 0.95

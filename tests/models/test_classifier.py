@@ -28,7 +28,7 @@ CLASSES = ["hat", "coat", "t-shirt"]
 class Images(NamedTuple):
     image: Tensor
     label: Tensor
-    index: Tensor  # type: ignore[assignment]  # hides a method of tuples
+    row: Tensor
 
 
 def images(count: int, seed: int = 0) -> Images:
@@ -52,13 +52,13 @@ def padded(data: Images, rows: int) -> Images:
     return Images(
         torch.cat([data.image, data.image[:1].expand(rows, -1, -1, -1)]),
         torch.cat([data.label, data.label[:1].expand(rows)]),
-        torch.cat([data.index, torch.full((rows,), -1)]),
+        torch.cat([data.row, torch.full((rows,), -1)]),
     )
 
 
 def mixed(data: Images) -> Images:
     soft = 0.7 * F.one_hot(data.label, 3) + 0.3 * F.one_hot(data.label.flip(0), 3)
-    return Images(data.image.float() / 255, soft, data.index)
+    return Images(data.image.float() / 255, soft, data.row)
 
 
 def classifier(
@@ -155,8 +155,8 @@ def test_padding_does_not_train(tmp_path: Path) -> None:
 def test_steps_return_the_real_rows_for_whoever_writes_predictions() -> None:
     model, data = classifier().eval(), images(5)
     rows = model.test_step(padded(data, 3), 0)
-    assert set(rows) == {"logits", "label", "index"}
-    assert torch.equal(rows["index"], data.index)
+    assert set(rows) == {"logits", "label", "row"}
+    assert torch.equal(rows["row"], data.row)
     assert torch.equal(rows["label"], data.label)
     torch.testing.assert_close(rows["logits"], model(data.image).detach())
 
@@ -262,7 +262,7 @@ def test_every_schedule_moves_the_learning_rate(
 ) -> None:
     model, run = classifier(scheduler=scheduler), trainer(tmp_path, max_epochs=8)
     data = images(16)
-    run.fit(model, batches(data), batches(Images(data.image, data.label * 0, data.index)))
+    run.fit(model, batches(data), batches(Images(data.image, data.label * 0, data.row)))
     assert run.optimizers[0].param_groups[0]["lr"] < 0.01 * 0.9
 
 

@@ -21,7 +21,7 @@ from project.models.losses import CrossEntropy
 class Images(NamedTuple):
     image: Tensor
     label: Tensor
-    index: Tensor  # type: ignore[assignment]  # hides a method of tuples
+    row: Tensor
 
 
 class Slices(pl.LightningDataModule):

@@ -1,0 +1,55 @@
+"""What the configuration can compute: names of runs and of the jobs of a sweep."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+
+from project.runs.names import run_name
+
+
+def register_resolvers() -> None:
+    """Makes ``${run_name:...}`` and ``${job_name:...}`` known; safe to call twice."""
+    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver(
+        "job_name",
+        lambda overrides, params: job_name(overrides, params or {}, sys.argv[1:]),
+        replace=True,
+    )
+
+
+def job_name(
+    overrides: Sequence[str], params: Mapping[str, object], arguments: Sequence[str]
+) -> str:
+    """Names a job of a sweep after what varies in it; what all jobs share would only hide that.
+
+    Args:
+        overrides: The job's overrides.
+        params: ``hydra.sweeper.params``: what the configuration sweeps over.
+        arguments: The command line of the sweep.
+
+    Returns:
+        See `project.runs.names.run_name`.
+
+    Example:
+        >>> job_name(["data=folder", "seed=2"], {}, ["-m", "data=folder", "seed=1,2"])
+        'seed=2'
+    """
+    swept = set(params) | _swept(arguments)
+    varying = [o for o in overrides if o.lstrip("+").partition("=")[0] in swept]
+    return run_name(varying or list(overrides))
+
+
+def _swept(arguments: Sequence[str]) -> set[str]:
+    """Keys that the command line gives several values."""
+    parser, keys = OverridesParser.create(), set()
+    for argument in arguments:
+        try:
+            override = parser.parse_override(argument)
+        except OverrideParseException:  # a flag of Hydra's
+            continue
+        if override.is_sweep_override():
+            keys.add(override.get_key_element().lstrip("+"))
+    return keys

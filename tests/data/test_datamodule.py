@@ -1,0 +1,230 @@
+"""The contract on randomness, and what leaves the loader."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import albumentations as A
+import numpy as np
+import pytest
+import torch
+
+from project.data.augmentation import Augmentation, rand_augment
+from project.data.cores import available_cores
+from project.data.datamodule import PhotoDataModule
+from project.data.dataset import Batch
+from project.data.decode import read_image
+from project.data.mixing import Mixing
+from project.data.oversampling import Oversampling
+from project.data.sampling import PowerSampler
+from project.data.sources import ClassFolders, LabelTable
+from project.errors import ConfigError, DataError
+
+Make = Callable[..., PhotoDataModule]
+Bytes = dict[tuple[int, int], tuple[bytes, bytes]]
+
+
+def strong() -> Augmentation:
+    return Augmentation(
+        {
+            "flip": A.HorizontalFlip(p=0.5),
+            "color": A.ColorJitter(p=0.9),
+            "any": rand_augment(num_ops=2, magnitude=9),
+        }
+    )
+
+
+@pytest.fixture
+def make(photos: Path, tmp_path: Path) -> Make:
+    """A data module that uses every random part; keywords override."""
+
+    def made(**options: object) -> PhotoDataModule:
+        defaults: dict[str, object] = {
+            "root": photos,
+            "source": ClassFolders,
+            "sampler": PowerSampler(0.0),
+            "oversampling": Oversampling(
+                factors={"outer": 3},
+                variants="fresh",
+                transforms=Augmentation({"jitter": A.HueSaturationValue(p=1)}),
+            ),
+            "augmentation": strong(),
+            "mixing": Mixing(mixup_alpha=0.5, cutmix_alpha=1.0),
+            "seed": 1,
+            "cache_dir": tmp_path / "cache",
+            "size": 24,
+            "crop": "random_resized",
+            "batch_size": 8,
+            "num_workers": 0,
+        }
+        return PhotoDataModule(**(defaults | options))  # type: ignore[arg-type]
+
+    return made
+
+
+def epochs(data: PhotoDataModule, numbers: Sequence[int] = (0, 1)) -> Iterator[Batch]:
+    """Batches of some epochs, the loader's workers staying alive in between."""
+    loader = data.train_dataloader()
+    for epoch in numbers:
+        loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        yield from loader
+
+
+def mixing_of(batch: Batch) -> torch.Tensor:
+    assert batch.mixing is not None
+    return batch.mixing
+
+
+def samples(batches: Iterator[Batch]) -> list[tuple[int, int, bytes, bytes]]:
+    """Index, copy number and all bytes of every sample, in order."""
+    return [
+        (int(row), int(copy), image.numpy().tobytes(), mixing.numpy().tobytes())
+        for batch in batches
+        for row, copy, image, mixing in zip(
+            batch.row, batch.copy, batch.image, mixing_of(batch), strict=True
+        )
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker")  # on two cores
+@pytest.mark.parametrize("workers", [1, 3])
+def test_number_of_workers_changes_no_byte(make: Make, workers: int) -> None:
+    alone = samples(epochs(make(num_workers=0)))
+    assert samples(epochs(make(num_workers=workers))) == alone
+
+
+def test_two_epochs_differ(make: Make) -> None:
+    first, second = (samples(epochs(make(), [epoch])) for epoch in (0, 1))
+    assert [s[0] for s in first] != [s[0] for s in second]
+    assert not {s[2] for s in first} & {s[2] for s in second}
+
+
+def test_two_seeds_differ(make: Make) -> None:
+    one, other = (samples(epochs(make(seed=seed), [0])) for seed in (1, 2))
+    assert not {s[2] for s in one} & {s[2] for s in other}
+
+
+def test_two_ranks_together_see_the_bytes_of_one(make: Make) -> None:
+    alone = {(s[0], s[1]): (s[2], s[3]) for s in samples(epochs(make(), [0]))}
+    together: Bytes = {}
+    for rank in (0, 1):
+        data = make()
+        data.trainer = SimpleNamespace(world_size=2, global_rank=rank)  # type: ignore[assignment]
+        mine = {(s[0], s[1]): (s[2], s[3]) for s in samples(epochs(data, [0]))}
+        assert not together.keys() & mine.keys()
+        together |= mine
+    assert together == alone
+
+
+def test_an_epoch_that_goes_on_in_the_middle_yields_the_same_bytes(make: Make) -> None:
+    whole = samples(epochs(make(), [1]))
+    loader = make(num_workers=1).train_dataloader()
+    loader.batch_sampler.set_epoch(1, start_batch=3)  # type: ignore[union-attr]
+    assert samples(iter(loader)) == whole[3 * 8 :]
+
+
+def test_training_leaves_torchs_own_generator_alone(make: Make) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    for workers in (0, 1):
+        torch.manual_seed(7)
+        samples(epochs(make(num_workers=workers)))
+        torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+
+
+def test_batches_leave_as_uint8_and_channels_first(make: Make) -> None:
+    batch = next(iter(make(size=[24, 32]).val_dataloader()))
+    assert batch.image.dtype == torch.uint8
+    assert batch.image.shape == (8, 3, 24, 32)
+    assert batch.label.dtype == torch.int64
+    assert batch.mixing is None
+
+
+def test_evaluation_shows_every_photo_once_and_unchanged(make: Make) -> None:
+    data = make()
+    expected = data.catalog.indices("test").tolist()
+    for _ in range(2):
+        batches = list(data.test_dataloader())
+        assert torch.cat([b.row for b in batches]).tolist() == expected
+    plain = make(augmentation=Augmentation(), crop="center", seed=9).test_dataloader()
+    for batch, other in zip(data.test_dataloader(), plain, strict=True):
+        assert torch.equal(batch.image, other.image)
+
+
+def test_padding_of_the_last_batch_is_marked(make: Make) -> None:
+    data = make()
+    data.trainer = SimpleNamespace(world_size=2, global_rank=1)  # type: ignore[assignment]
+    indices = torch.cat([b.row for b in data.test_dataloader()])  # 19 photos, 8 a batch
+    assert indices.tolist().count(-1) == 1
+    assert len(indices) == 10
+
+
+def test_labels_are_those_of_the_folders(make: Make) -> None:
+    data = make()
+    for batch in epochs(data, [0]):
+        for index, label in zip(batch.row.tolist(), batch.label.tolist(), strict=True):
+            assert f"/{data.catalog.classes[label]}/" in data.catalog.relative_path(index)
+
+
+def test_mixing_happens_after_the_transfer(make: Make) -> None:
+    data = make()
+    batch = next(epochs(data, [0]))
+    mixed = data.on_after_batch_transfer(batch, 0)
+    assert mixed.mixing is None
+    assert mixed.label.shape == (8, 3)
+    assert mixed.image.dtype == torch.float32
+    untouched = make(mixing=Mixing())
+    batch = next(epochs(untouched, [0]))
+    assert untouched.on_after_batch_transfer(batch, 0) is batch
+
+
+def test_size_that_a_transform_changes_is_refused(make: Make) -> None:
+    data = make(augmentation=Augmentation({"crop": A.CenterCrop(8, 8)}))
+    with pytest.raises(DataError, match=r"keep images uint8 and \[24, 24\] pixels, got uint8 and"):
+        next(epochs(data, [0]))
+
+
+def table(root: Path, boxes: bool) -> Callable[..., LabelTable]:
+    lines = ["path,label,x,y,w,h"]
+    for file in sorted(root.glob("train/*/*.jpg")):
+        label = file.parent.name
+        box = "2,3,20,10" if boxes else ",,,"
+        lines.append(f"{file.relative_to(root)},{label},{box}")
+    path = root.parent / f"labels_{boxes}.csv"
+    path.write_text("\n".join(lines))
+    return partial(LabelTable, table=path, box_columns=["x", "y", "w", "h"] if boxes else None)
+
+
+def test_box_crop_shows_the_box(make: Make, photos: Path) -> None:
+    data = make(source=table(photos, boxes=True), crop="box", size=[10, 20])
+    batch = next(iter(data.val_dataloader()))
+    row = int(batch.row[0])
+    whole = read_image(data.catalog.path(row), 10_000)
+    np.testing.assert_array_equal(batch.image[0].permute(1, 2, 0), whole[3:13, 2:22])
+
+
+def test_boxes_are_needed_for_box_crops_and_missed_otherwise(make: Make, photos: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.crop=box: expected a crop box for every image"):
+        _ = make(crop="box").catalog
+    remarks = make(source=table(photos, boxes=True)).remarks()
+    assert remarks == ["The table's crop boxes are not used, because data.crop=random_resized."]
+
+
+def test_batch_size_counts_the_images_of_all_ranks(make: Make) -> None:
+    data = make(batch_size=9)
+    data.trainer = SimpleNamespace(world_size=2, global_rank=0)  # type: ignore[assignment]
+    with pytest.raises(ConfigError, match=r"multiple of the 2 process\(es\).*got 9"):
+        data.train_dataloader()
+
+
+def test_workers_are_as_many_as_cores_unless_told(make: Make) -> None:
+    assert make(num_workers="auto").num_workers == available_cores() >= 1
+
+
+def test_draws_that_the_last_batch_leaves_out_are_told(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    make(sampler=PowerSampler(1.0, draws_per_epoch=17)).train_dataloader()
+    assert "1 draws of each epoch are left out" in caplog.text
