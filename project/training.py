@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import WeightAveraging
 
 from project import build
+from project.callbacks.loggers import closing_wandb
 from project.data.datamodule import PhotoDataModule
 from project.launch.processes import ctrl_c_raises, first_process
 from project.models.classifier import Classifier
@@ -29,7 +30,7 @@ def train(cfg: DictConfig) -> RunRecord:
         KeyboardInterrupt: After Ctrl-C; what was reached is kept.
     """
     directory = RunDirectory(Path(cfg.paths.run))
-    with recorded(cfg, directory) as record:
+    with recorded(cfg, directory) as record, closing_wandb():
         build.check(cfg)
         build.seed_everything(cfg.seed)
         with record.stage("scan"):
@@ -38,6 +39,8 @@ def train(cfg: DictConfig) -> RunRecord:
         with record.stage("build"):
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
             trainer = build.trainer(cfg, directory, data)
+            for logger in trainer.loggers:
+                logger.log_hyperparams(build.plain(cfg))
         with record.stage("train"), ctrl_c_raises(trainer):
             trainer.fit(model, datamodule=data)
         record.best = best_epoch(trainer, directory, cfg.monitor)

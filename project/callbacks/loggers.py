@@ -1,9 +1,11 @@
 """Where the numbers of a run go."""
 
+import contextlib
 import netrc
 import os
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -74,6 +76,26 @@ def wandb_logger(
         tags=list(tags),
         mode=_wandb_mode() if mode == "auto" else mode,
     )
+
+
+@contextlib.contextmanager
+def closing_wandb() -> Iterator[None]:
+    """Ends the W&B run that began in the block, as failed if the block raises.
+
+    Otherwise the next run of this process would write into it.
+    """
+    try:
+        yield
+    except BaseException:
+        _finish_wandb(exit_code=1)
+        raise
+    _finish_wandb(exit_code=0)
+
+
+def _finish_wandb(exit_code: int) -> None:
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code=exit_code)
 
 
 def _wandb_mode() -> str:

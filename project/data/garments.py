@@ -91,7 +91,7 @@ def _happens(rng: Generator, probability: float) -> bool:
 
 def hat(rng: Generator) -> Garment:
     """A brimmed hat, a cap or a woollen hat, seen from the front."""
-    return [_brimmed_hat, _cap, _woollen_hat][rng.choice(3, p=[0.5, 0.35, 0.15])](rng)
+    return [_brimmed_hat, _cap, _woollen_hat][rng.choice(3, p=[0.5, 0.4, 0.1])](rng)
 
 
 def _brimmed_hat(rng: Generator) -> Garment:
@@ -127,7 +127,7 @@ def _woollen_hat(rng: Generator) -> Garment:
 
 # Shares of outer and of top that are drawn alike. The first two keep outer the weak class: nothing
 # but a small tendency in length tells them from tops, and tops have more of both.
-ANORAKS, LIGHT_JACKETS = 0.09, 0.06
+ANORAKS, LIGHT_JACKETS = 0.08, 0.06
 SHIRTS = 0.12
 
 

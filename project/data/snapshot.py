@@ -70,7 +70,7 @@ class Pose(NamedTuple):
         low, high = points.min(axis=0), points.max(axis=0)
         width, height = high - low
         scale = min(rng.uniform(0.66, 0.82) / np.sqrt(width * height), 0.95 / max(width, height))
-        angle = np.radians(rng.normal(0, 8))
+        angle = np.radians(rng.normal(0, 6))
         mirror = rng.choice([-1, 1])
         stretch = np.array([[mirror * rng.uniform(0.9, 1.1), rng.normal(0, 0.07)], [0, 1]])
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -187,7 +187,7 @@ def _slope(rng: Generator, size: int) -> Field:
 
 
 TEXTURES: list[Callable[[Generator, int], Field]] = [_plain, _uneven, _stripes, _checks, _print]
-TEXTURE_SHARES = (0.35, 0.25, 0.15, 0.1, 0.15)
+TEXTURE_SHARES = (0.4, 0.25, 0.15, 0.1, 0.1)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def _lit(picture: Picture, rng: Generator) -> Field:
 
 def _exposed(light: Field, rng: Generator) -> Picture:
     """Exposure, contrast, blur and noise of a hand-held camera."""
-    contrast, exposure = rng.uniform(0.7, 1.2), rng.normal(125, 15)
+    contrast, exposure = rng.uniform(0.8, 1.2), rng.normal(125, 15)
     light = (light - 115) * np.float32(contrast) + np.float32(exposure)
     blur = rng.uniform(0.2, 0.8) / 96 * len(light)  # sigma, in pixels of a picture of 96
     image = cv2.GaussianBlur(light, (0, 0), blur)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from project.runs.names import run_name
@@ -48,7 +48,7 @@ def _swept(arguments: Sequence[str]) -> set[str]:
     for argument in arguments:
         try:
             override = parser.parse_override(argument)
-        except OverrideParseException:  # a flag of Hydra's
+        except HydraException:  # a flag of Hydra's
             continue
         if override.is_sweep_override():
             keys.add(override.get_key_element().lstrip("+"))

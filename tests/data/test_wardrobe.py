@@ -210,7 +210,7 @@ def mean_color(photo: bytes) -> NDArray[np.float64]:
 
 def brightness(photo: bytes) -> NDArray[np.float64]:
     counts, _ = np.histogram(pixels(photo).mean(axis=2), bins=16, range=(0, 255))
-    return np.sqrt(counts)
+    return np.asarray(np.sqrt(counts))
 
 
 def file_size(photo: bytes) -> NDArray[np.float64]:

@@ -1,0 +1,21 @@
+from project.launch.resolvers import job_name
+
+
+def test_job_is_named_after_what_varies() -> None:
+    arguments = ["--multirun", "data=folder", "data.root=/a/b", "seed=1,2", "sampler=a,b"]
+    overrides = ["data=folder", "data.root=/a/b", "seed=2", "sampler=a"]
+    assert job_name(overrides, {}, arguments) == "seed=2,sampler=a"
+
+
+def test_ranges_choices_and_added_keys_vary_too() -> None:
+    arguments = ["-m", "seed=range(3)", "+model.width=choice(8,16)", "tags=[a,b]"]
+    overrides = ["seed=0", "+model.width=8", "tags=[a,b]"]
+    assert job_name(overrides, {}, arguments) == "seed=0,width=8"
+
+
+def test_what_the_configuration_sweeps_over_varies() -> None:
+    assert job_name(["seed=3", "data=folder"], {"seed": "1,2,3"}, ["-m"]) == "seed=3"
+
+
+def test_sweep_of_one_job_is_named_after_all_of_it() -> None:
+    assert job_name(["sampler=balanced", "seed=3"], {}, ["-m"]) == "sampler=balanced,seed=3"
