@@ -14,6 +14,7 @@ from project.errors import ModelError, RunError, TrainingError
 from project.models.metrics import ClassificationMetrics, MeanLoss, overall_scores
 from project.models.normalize import Normalize
 from project.models.optimization import parameter_groups
+from project.models.schedules import Course
 
 PADDING = -1  # row of images that only fill up a batch
 CHECKPOINT_KEY = "evenhand"
@@ -177,13 +178,13 @@ class Classifier(pl.LightningModule):
             self.trainer.num_training_batches,
             self.trainer.accumulate_grad_batches,
         )
-        schedule = self.scheduler(
-            optimizer,
+        course = Course(
             total_steps=total_steps,
             steps_per_epoch=math.ceil(batches / accumulated),
             monitor=self.monitor,
             monitor_mode=self.monitor_mode,
         )
+        schedule = self.scheduler(optimizer, course)
         if schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": schedule}

@@ -1,11 +1,12 @@
 """Learning-rate schedules, each a function that a configuration completes.
 
-All take the optimizer and the same four facts of the run, and give what Lightning expects as
+All take the optimizer and the course of the training, and give what Lightning expects as
 ``lr_scheduler``, or None. Durations are in epochs and may be fractions of one.
 """
-# ruff: noqa: ARG001  every schedule is called alike, few need all that they are told
+# ruff: noqa: ARG001  every schedule is called alike, not all need what they are told
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -15,35 +16,38 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau, St
 from project.errors import ConfigError
 
 Schedule = dict[str, Any]
-Mode = Literal["min", "max"]
 
 
-def none(
-    optimizer: Optimizer,
-    *,
-    total_steps: float,
-    steps_per_epoch: int,
-    monitor: str,
-    monitor_mode: Mode,
-) -> None:
-    """Keeps the learning rate as it is.
+@dataclass(frozen=True)
+class Course:
+    """What a schedule may know of the training.
 
-    Args:
-        optimizer: What would be scheduled.
-        total_steps: Optimizer steps in the whole training; infinite where nothing limits it.
+    Attributes:
+        total_steps: Optimizer steps in all of it; infinite where nothing limits it.
         steps_per_epoch: Optimizer steps in an epoch.
         monitor: The metric that decides which epoch is best.
         monitor_mode: Whether the best is its smallest or its largest value.
     """
 
+    total_steps: float
+    steps_per_epoch: int
+    monitor: str
+    monitor_mode: Literal["min", "max"]
+
+
+def none(optimizer: Optimizer, course: Course) -> None:
+    """Keeps the learning rate as it is.
+
+    Args:
+        optimizer: What would be scheduled.
+        course: What is known of the training.
+    """
+
 
 def plateau(
     optimizer: Optimizer,
+    course: Course,
     *,
-    total_steps: float,
-    steps_per_epoch: int,
-    monitor: str,
-    monitor_mode: Mode,
     factor: float = 0.1,
     patience_epochs: int = 5,
     min_lr: float = 0.0,
@@ -52,10 +56,7 @@ def plateau(
 
     Args:
         optimizer: What is scheduled.
-        total_steps: Optimizer steps in the whole training.
-        steps_per_epoch: Optimizer steps in an epoch.
-        monitor: The metric watched, after each validation.
-        monitor_mode: Whether better is smaller or larger.
+        course: What is known of the training.
         factor: The learning rate is multiplied by this, in (0, 1).
         patience_epochs: Epochs without improvement that are put up with.
         min_lr: The learning rate never falls below this.
@@ -64,18 +65,15 @@ def plateau(
         Lightning's configuration of the scheduler.
     """
     scheduler = ReduceLROnPlateau(
-        optimizer, mode=monitor_mode, factor=factor, patience=patience_epochs, min_lr=min_lr
+        optimizer, mode=course.monitor_mode, factor=factor, patience=patience_epochs, min_lr=min_lr
     )
-    return {"scheduler": scheduler, "interval": "epoch", "monitor": monitor}
+    return {"scheduler": scheduler, "interval": "epoch", "monitor": course.monitor}
 
 
 def cosine(
     optimizer: Optimizer,
+    course: Course,
     *,
-    total_steps: float,
-    steps_per_epoch: int,
-    monitor: str,
-    monitor_mode: Mode,
     warmup_epochs: float = 0.0,
     min_lr_fraction: float = 0.0,
 ) -> Schedule:
@@ -83,10 +81,7 @@ def cosine(
 
     Args:
         optimizer: What is scheduled; its learning rate is the peak.
-        total_steps: Optimizer steps in the whole training.
-        steps_per_epoch: Optimizer steps in an epoch.
-        monitor: Not used.
-        monitor_mode: Not used.
+        course: What is known of the training.
         warmup_epochs: Length of the rise.
         min_lr_fraction: Where the cosine ends, as a share of the peak, in [0, 1].
 
@@ -99,8 +94,8 @@ def cosine(
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR
     2017, equation 5, without restarts.
     """
-    total = _finite(total_steps, "cosine")
-    warmup = round(warmup_epochs * steps_per_epoch)
+    total = _finite(course, "cosine")
+    warmup = round(warmup_epochs * course.steps_per_epoch)
     if warmup > total:
         raise ConfigError(
             f"Expected a warm-up within the training, got scheduler.warmup_epochs={warmup_epochs}, "
@@ -139,11 +134,8 @@ def cosine_share(
 
 def one_cycle(
     optimizer: Optimizer,
+    course: Course,
     *,
-    total_steps: float,
-    steps_per_epoch: int,
-    monitor: str,
-    monitor_mode: Mode,
     warmup_fraction: float = 0.3,
     start_lr_fraction: float = 0.04,
     end_lr_fraction: float = 4e-6,
@@ -153,10 +145,7 @@ def one_cycle(
 
     Args:
         optimizer: What is scheduled; its learning rate is the peak.
-        total_steps: Optimizer steps in the whole training.
-        steps_per_epoch: Optimizer steps in an epoch.
-        monitor: Not used.
-        monitor_mode: Not used.
+        course: What is known of the training.
         warmup_fraction: Share of the training that rises, in (0, 1).
         start_lr_fraction: First learning rate, as a share of the peak.
         end_lr_fraction: Last learning rate, as a share of the peak.
@@ -174,7 +163,7 @@ def one_cycle(
     if not 0 < warmup_fraction < 1:
         raise ConfigError(f"Expected scheduler.warmup_fraction in (0, 1), got {warmup_fraction}.")
     # PyTorch divides by zero where either side of the cycle has no step.
-    total = max(_finite(total_steps, "one_cycle"), 3)
+    total = max(_finite(course, "one_cycle"), 3)
     warmup = min(max(warmup_fraction * total, 1.5), total - 1)
     scheduler = OneCycleLR(
         optimizer,
@@ -190,11 +179,8 @@ def one_cycle(
 
 def step(
     optimizer: Optimizer,
+    course: Course,
     *,
-    total_steps: float,
-    steps_per_epoch: int,
-    monitor: str,
-    monitor_mode: Mode,
     step_epochs: int = 10,
     gamma: float = 0.1,
 ) -> Schedule:
@@ -202,10 +188,7 @@ def step(
 
     Args:
         optimizer: What is scheduled.
-        total_steps: Optimizer steps in the whole training.
-        steps_per_epoch: Optimizer steps in an epoch.
-        monitor: Not used.
-        monitor_mode: Not used.
+        course: What is known of the training.
         step_epochs: Epochs between two changes.
         gamma: The factor.
 
@@ -215,10 +198,10 @@ def step(
     return {"scheduler": StepLR(optimizer, step_epochs, gamma=gamma), "interval": "epoch"}
 
 
-def _finite(total_steps: float, schedule: str) -> int:
-    if math.isinf(total_steps):
+def _finite(course: Course, schedule: str) -> int:
+    if math.isinf(course.total_steps):
         raise ConfigError(
             f"Expected a training of known length for scheduler={schedule}, got "
             "trainer.max_epochs=-1. Set trainer.max_epochs or trainer.max_steps."
         )
-    return int(total_steps)
+    return int(course.total_steps)

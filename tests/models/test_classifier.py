@@ -267,19 +267,15 @@ def test_every_schedule_moves_the_learning_rate(
 
 
 def test_a_schedule_counts_optimizer_steps_and_not_batches(tmp_path: Path) -> None:
-    seen: dict[str, Any] = {}
+    seen: list[schedules.Course] = []
 
-    def spy(optimizer: torch.optim.Optimizer, **facts: Any) -> None:
-        seen.update(facts)
+    def spy(optimizer: torch.optim.Optimizer, course: schedules.Course) -> None:
+        seen.append(course)
 
     model = classifier(scheduler=spy)
     trainer(tmp_path, accumulate_grad_batches=2).fit(model, batches(images(40)))
-    assert seen == {
-        "total_steps": 6,  # 2 epochs of 5 batches, two to a step, the last alone
-        "steps_per_epoch": 3,
-        "monitor": "val/macro_recall",
-        "monitor_mode": "max",
-    }
+    # 2 epochs of 5 batches, two to a step, the last alone
+    assert seen == [schedules.Course(6, 3, "val/macro_recall", "max")]
 
 
 def best_checkpoint(folder: Path) -> ModelCheckpoint:

@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from project.models.backbones import prepare_backbone
+from project.models.schedules import Course
 
 CONF = Path(__file__).parents[2] / "conf"
 COUNTS = [20, 300, 80]
@@ -89,7 +90,5 @@ def test_each_optimizer_takes_a_step(option: str) -> None:
 def test_each_schedule_is_built(option: str) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     schedule = instantiate(preset("scheduler", option))
-    configured = schedule(
-        optimizer, total_steps=30, steps_per_epoch=10, monitor="val/loss", monitor_mode="min"
-    )
+    configured = schedule(optimizer, Course(30, 10, "val/loss", "min"))
     assert (configured is None) == (option == "none")

@@ -10,7 +10,9 @@ from torch.optim import SGD, Optimizer
 from project.errors import ConfigError
 from project.models import schedules
 
-RUN: dict[str, Any] = {"steps_per_epoch": 4, "monitor": "val/macro_recall", "monitor_mode": "max"}
+
+def course(total_steps: float, steps_per_epoch: int = 4) -> schedules.Course:
+    return schedules.Course(total_steps, steps_per_epoch, "val/macro_recall", "max")
 
 
 @pytest.fixture
@@ -22,24 +24,26 @@ def optimizer() -> Optimizer:
 
 
 def rates(
-    optimizer: Optimizer, schedule: Callable[..., Any], total_steps: int, **own: Any
+    optimizer: Optimizer,
+    schedule: Callable[..., Any],
+    total_steps: int,
+    steps_per_epoch: int = 4,
+    **own: Any,
 ) -> list[float]:
     """Learning rates of the first group, one for each optimizer step, as Lightning steps them."""
-    configured = schedule(optimizer, total_steps=total_steps, **(RUN | own))
+    configured = schedule(optimizer, course(total_steps, steps_per_epoch), **own)
     used = []
     for taken in range(1, total_steps + 1):
         used.append(optimizer.param_groups[0]["lr"])
         assert optimizer.param_groups[1]["lr"] == pytest.approx(0.1 * used[-1])
         optimizer.step()
-        if configured["interval"] == "step" or taken % RUN["steps_per_epoch"] == 0:
+        if configured["interval"] == "step" or taken % steps_per_epoch == 0:
             configured["scheduler"].step()
     return used
 
 
 def test_none_leaves_the_optimizer_alone(optimizer: Optimizer) -> None:
-    schedules.none(
-        optimizer, total_steps=8, steps_per_epoch=4, monitor="val/loss", monitor_mode="min"
-    )
+    schedules.none(optimizer, course(8))
     assert optimizer.param_groups[0]["lr"] == 1.0
 
 
@@ -67,14 +71,7 @@ def test_cosine_is_pytorchs_without_warm_up(optimizer: Optimizer) -> None:
 
 
 def test_cosine_stays_at_its_minimum_after_the_end(optimizer: Optimizer) -> None:
-    configured = schedules.cosine(
-        optimizer,
-        total_steps=2,
-        steps_per_epoch=2,
-        monitor="val/loss",
-        monitor_mode="min",
-        min_lr_fraction=0.2,
-    )
+    configured = schedules.cosine(optimizer, course(2), min_lr_fraction=0.2)
     for _ in range(5):
         optimizer.step()
         configured["scheduler"].step()
@@ -122,16 +119,13 @@ def test_a_schedule_over_an_endless_training_is_refused(
     optimizer: Optimizer, schedule: Callable[..., Any]
 ) -> None:
     with pytest.raises(ConfigError, match=r"known length .* Set trainer\.max_epochs or"):
-        schedule(optimizer, total_steps=float("inf"), **RUN)
+        schedule(optimizer, course(float("inf")))
 
 
 def test_plateau_waits_for_the_monitored_metric_to_improve(optimizer: Optimizer) -> None:
     configured = schedules.plateau(
         optimizer,
-        total_steps=40,
-        steps_per_epoch=4,
-        monitor="val/macro_recall",
-        monitor_mode="max",
+        course(40),
         factor=0.5,
         patience_epochs=1,
         min_lr=0.3,
@@ -152,7 +146,7 @@ def test_plateau_waits_for_the_monitored_metric_to_improve(optimizer: Optimizer)
 def test_the_state_of_a_schedule_is_plain_values(
     optimizer: Optimizer, schedule: Callable[..., Any]
 ) -> None:
-    state = schedule(optimizer, total_steps=8, **RUN)["scheduler"].state_dict()
+    state = schedule(optimizer, course(8))["scheduler"].state_dict()
     file = BytesIO()
     torch.save(state, file)
     file.seek(0)
