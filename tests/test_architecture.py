@@ -117,7 +117,8 @@ def test_tests_mirror_the_package() -> None:
     known = {file.relative_to(PACKAGE).with_suffix("") for file in MODULES}
     orphans = [
         file.relative_to(tests).as_posix()
-        for file in tests.glob("*/test_*.py")
+        for file in tests.glob("*/**/test_*.py")
         if file.relative_to(tests).parent / file.stem.removeprefix("test_") not in known
     ]
-    assert orphans == ["models/test_presets.py"]  # of conf/model
+    # Of the options in conf/, and of all sources alike.
+    assert sorted(orphans) == ["data/sources/test_all_sources.py", "models/test_presets.py"]

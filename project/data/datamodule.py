@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from project.data.augmentation import Augmentation
-from project.data.catalog import Catalog, build_catalog, frozen_catalog
+from project.data.catalog.catalog import Catalog, build_catalog, frozen_catalog
 from project.data.cores import available_cores
 from project.data.dataset import Batch, PhotoDataset, TrainingDataset
 from project.data.fit import Crop, Fit, Interpolation, square

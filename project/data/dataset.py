@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from project.data.augmentation import Augmentation
-from project.data.catalog import Catalog
+from project.data.catalog.catalog import Catalog
 from project.data.decode import read_image
 from project.data.fit import Fit, Pixels
 from project.data.mixing import Mixing

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from project.data.class_folders import ClassFolders
+from project.data.sources.class_folders import ClassFolders
 from project.data.garments import GARMENTS
-from project.data.listing import SPLITS, absolute
+from project.data.sources.listing import SPLITS, absolute
 from project.data.progress import with_progress
 from project.data.snapshot import snapshot
 from project.errors import ConfigError, DataError
@@ -63,7 +63,7 @@ class Wardrobe:
         """Lists the photos, after drawing them if need be.
 
         Returns:
-            See `project.data.listing.Source.listing`.
+            See `project.data.sources.listing.Source.listing`.
 
         Raises:
             DataError: The folder holds something else, or cannot be written.

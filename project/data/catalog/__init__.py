@@ -1,0 +1,1 @@
+"""Listed photos to verified, labelled and split ones."""
