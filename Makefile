@@ -21,7 +21,7 @@ $(BIN)/.evenhand: pyproject.toml
 	touch $@
 
 train: install  ## draw the wardrobe, train and test on it
-	$(BIN)/python -m project.train $(ARGS)
+	$(BIN)/python -m project.train experiment=wardrobe $(ARGS)
 
 test: lint typecheck  ## lint, types and the fast tests
 	$(BIN)/python -m pytest -n 2 -m "$(MARKS)" $(ARGS)

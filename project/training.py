@@ -58,9 +58,11 @@ def _measured(
     # The averaged weights are the checkpoint's. Lightning's callback would put the others back.
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [c for c in callbacks if not isinstance(c, WeightAveraging)]
+    loggers, trainer.loggers = trainer.loggers, []  # the epoch has been logged once already
     metrics: dict[str, float] = {}
     for measure in (trainer.validate, trainer.test):
         best = str(directory.checkpoint("best"))
         measure(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
         metrics |= metrics_of(trainer)
+        trainer.loggers = loggers
     return metrics

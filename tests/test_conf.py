@@ -29,7 +29,7 @@ NEEDS = {
     "optimizer=timm": ["optimizer.opt=lamb"],
 }
 SETTINGS = {"paths", "hydra"}
-OVERLAYS = {"debug"}
+OVERLAYS = {"debug", "experiment"}
 PARTS = {"sampler", "oversampling", "augmentation", "mixing"}
 LARGE = {"model=vgg11", "model=alexnet", "model=resnet50"}  # hundreds of megabytes of weights
 
@@ -109,3 +109,14 @@ def test_user_supplied_classes_build(compose_config: Compose) -> None:
     build.check(cfg)
     assert build.part(cfg, "augmentation").names == ("blur",)
     assert isinstance(build.classifier(cfg, ["a", "b"], [1, 1]), Classifier)
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.startswith("experiment=")])
+def test_experiment_opens_with_claim_source_command_expect_and_cost(option: str) -> None:
+    file = FOLDER / f"{option.replace('=', '/')}.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# @package _global_"
+    for line, word in zip(
+        lines[1:], ("Claim", "Source", "Command", "Expect", "Cost"), strict=False
+    ):
+        assert line.startswith(f"# {word}:")

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from project.data.sources.class_folders import ClassFolders
 from project.data.garments import GARMENTS
-from project.data.sources.listing import SPLITS, absolute
 from project.data.progress import with_progress
 from project.data.snapshot import snapshot
+from project.data.sources.class_folders import ClassFolders
+from project.data.sources.listing import SPLITS, absolute
 from project.errors import ConfigError, DataError
 
 # A tenth of the clothing case (train 210/4984/20218/7304/454), in the order of GARMENTS. A tenth of
