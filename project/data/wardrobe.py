@@ -116,7 +116,7 @@ class Wardrobe:
                 shutil.rmtree(scratch, ignore_errors=True)
 
     def _draw_into(self, folder: Path) -> None:
-        """One process: threads gain nothing here, and more processes no more than a few seconds."""
+        """One image after the other: threads made it slower, its many small steps hold the lock."""
         identities = list(_identities(self._scale))
         for identity in with_progress(identities, len(identities), "Drawing the wardrobe"):
             file = folder / identity.path
