@@ -182,3 +182,25 @@ def test_record_is_json_that_anyone_can_read(tiny: Compose) -> None:
     run(cfg)
     plain = json.loads(finished(cfg.paths.run).record_file.read_text())
     assert plain["state"] == "finished"
+
+
+def test_class_names_and_folders_of_any_script_come_through(
+    tiny: Compose, tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"hat": "모자", "outer": "외투", "top": 't-shirt "old"'}
+    root = tmp_path / "옷 사진 [2024] 'mine'"
+    for split in COUNTS:
+        for name, own in names.items():
+            shutil.copytree(photos / split / name, root / split / own)
+    cfg = tiny(f"data.root='{str(root).replace(chr(39), chr(92) + chr(39))}'", "logger=tensorboard")
+    record = run(cfg)
+    directory = finished(cfg.paths.run)
+    assert record.classes == ['t-shirt "old"', "모자", "외투"]
+    assert 0 <= record.metrics["test/recall/외투"] <= 1
+    said = read_predictions(directory, "test")
+    assert {path.split("/")[1] for path in said.paths} == set(names.values())
+    printed, page = capsys.readouterr().out, directory.report_file.read_text(encoding="utf-8")
+    for name in names.values():
+        assert name in printed
+        assert name.replace('"', "&#34;") in page
+    assert "외투" in directory.splits_file.read_text(encoding="utf-8")
