@@ -141,9 +141,8 @@ def trainer(
         training: Whether to build the configured callbacks and loggers, which evaluation needs not.
 
     Raises:
-        ConfigError: If the machine does not have what was asked for, or an argument is wrong.
+        ConfigError: If an argument is wrong, or no callback keeps the best epoch.
     """
-    check_devices(cfg.trainer)
     callbacks: list[pl.Callback] = [
         PredictionWriter(run, data.catalog.relative_path, data.catalog.classes, data.test_split)
     ]
@@ -167,15 +166,14 @@ def trainer(
 
 
 def check(cfg: DictConfig) -> None:
-    """Compares every configured argument with the signature that it goes to.
-
-    Finds an unknown argument or a wrong type before any photo is read.
+    """Compares the configuration with signatures and with the machine, before any photo is read.
 
     Raises:
         ConfigError: Naming the key, what was expected and what was found.
     """
     for key, node in plain(cfg).items():
         _check_node(node, key)
+    check_devices(cfg.trainer)
 
 
 def _check_node(node: Any, path: str) -> None:

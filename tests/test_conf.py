@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 import conf
 from project import build
 from project.data.datamodule import PhotoDataModule
+from project.errors import ConfigError
 from project.models.classifier import Classifier
 from project.runs.directory import RunDirectory
 from tests.conftest import Compose
@@ -27,7 +29,9 @@ NEEDS = {
     "model=torchvision": ["model.name=resnet18"],
     "model=custom": ["model._target_=project.models.small_cnn.SmallCNN"],
     "optimizer=timm": ["optimizer.opt=lamb"],
+    "trainer=ddp": ["trainer.accelerator=cpu"],
 }
+NEEDS_GPU = set() if torch.cuda.is_available() else {"trainer=gpu", "trainer=fsdp"}
 SETTINGS = {"paths", "hydra"}
 OVERLAYS = {"debug", "experiment"}
 PARTS = {"sampler", "oversampling", "augmentation", "mixing"}
@@ -44,7 +48,11 @@ def composed(compose_config: Compose, option: str) -> Any:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_option_composes_and_fits_its_signature(compose_config: Compose, option: str) -> None:
-    build.check(composed(compose_config, option))
+    if option in NEEDS_GPU:
+        with pytest.raises(ConfigError, match="no usable GPU"):
+            build.check(composed(compose_config, option))
+    else:
+        build.check(composed(compose_config, option))
 
 
 def built_options() -> list[Any]:
