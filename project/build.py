@@ -13,15 +13,17 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch import nn
 
-from project.callbacks.checkpoints import BestCheckpoint
+from project.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint
 from project.callbacks.loggers import csv_logger
 from project.callbacks.predictions import PredictionWriter
 from project.data.datamodule import PhotoDataModule
-from project.errors import ConfigError, EvenhandError, suggestion
+from project.data.fit import square
+from project.errors import ConfigError, EvenhandError, ModelError, suggestion
 from project.launch.placement import check_devices
 from project.launch.signatures import check_arguments
 from project.models.backbones import prepare_backbone
@@ -33,6 +35,12 @@ from project.runs.directory import RunDirectory
 log = logging.getLogger(__name__)
 
 _TARGET = "_target_"
+_KEYS = {
+    "data", "sampler", "oversampling", "augmentation", "mixing",
+    "model", "loss", "optimizer", "scheduler",
+    "trainer", "callbacks", "logger", "paths",
+    "seed", "monitor", "monitor_mode", "tags",
+}  # fmt: skip
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
 _PARTS_OF_DATA = ("sampler", "oversampling", "augmentation", "mixing")
 _PREPARATION = ("compile", "memory_format")  # keys of every model, meant for us and not for it
@@ -113,8 +121,11 @@ def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[i
         ConfigError: If an argument is unknown or of the wrong type.
         ModelError: If the backbone or its weights cannot be had.
     """
-    _check_monitor(cfg.monitor, classes)
-    backbone = _backbone(cfg.model, len(classes))
+    _check_monitor(cfg.monitor, cfg.monitor_mode, classes)
+    stopping = cfg.callbacks.get("early_stopping")
+    if stopping is not None:
+        _check_monitor(stopping.monitor, stopping.mode, classes)
+    backbone = _backbone(cfg.model, len(classes), square(cfg.data.size))
     mean, std = normalization_of(backbone)
     return Classifier(
         backbone,
@@ -159,6 +170,7 @@ def trainer(
         "trainer",
         callbacks=callbacks,
         logger=loggers,
+        plugins=[AtomicCheckpointIO()],
         default_root_dir=str(run.path),
         enable_checkpointing=training,
     )
@@ -171,9 +183,24 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ConfigError: Naming the key, what was expected and what was found.
     """
-    for key, node in plain(cfg).items():
+    values = plain(cfg)
+    for key in values:
+        if key not in _KEYS:
+            raise ConfigError(
+                f"{key}: nothing reads this key. There are {', '.join(sorted(_KEYS))}."
+                f"{suggestion(key, _KEYS)}"
+            )
+    for group in ("callbacks", "logger"):
+        for name, node in values[group].items():
+            if not (isinstance(node, dict) and _TARGET in node):
+                raise ConfigError(
+                    f"{group}.{name}: expected something to build, got {node!r}. Choose its option "
+                    f"too ({group}=[default,{name}]), or give it a _target_."
+                )
+    for key, node in values.items():
         _check_node(node, key)
     check_devices(cfg.trainer)
+    _check_validates(cfg.trainer)
 
 
 def _check_node(node: Any, path: str) -> None:
@@ -201,12 +228,33 @@ def _placed(node: DictConfig) -> DictConfig:
     return placed
 
 
-def _check_monitor(monitor: str, classes: Sequence[str]) -> None:
+def _check_monitor(monitor: str, mode: str, classes: Sequence[str]) -> None:
     known = [f"val/{name}" for name in ("loss", *metric_names(classes))]
     if monitor not in known:
         advice = suggestion(monitor, known) or f" There are {', '.join(known)}."
         raise ConfigError(
             f"monitor: expected a metric of the validation split, got {monitor!r}.{advice}"
+        )
+    best = "min" if monitor in ("val/loss", "val/calibration_error") else "max"
+    if mode != best:
+        raise ConfigError(
+            f"monitor_mode={mode}: the best {monitor} is the {best}imum. Add monitor_mode={best}."
+        )
+
+
+def _check_validates(node: DictConfig) -> None:
+    """The best epoch is found by validation, so a run without one has nothing to test."""
+    every, epochs = node.check_val_every_n_epoch, node.max_epochs
+    if node.limit_val_batches == 0 or node.get("fast_dev_run"):
+        raise ConfigError(
+            "trainer: expected validation batches, because the best epoch is found by them; got "
+            f"limit_val_batches={node.limit_val_batches}, fast_dev_run={node.get('fast_dev_run')}. "
+            "For a quick trial take debug=one_step."
+        )
+    if every is not None and epochs is not None and 0 <= epochs < every:
+        raise ConfigError(
+            f"trainer.check_val_every_n_epoch={every}: expected at most {epochs}, which is "
+            "trainer.max_epochs."
         )
 
 
@@ -234,12 +282,29 @@ def _nearest_target(name: str) -> str:
         return ""
 
 
-def _backbone(node: DictConfig, num_classes: int) -> nn.Module:
+def _backbone(node: DictConfig, num_classes: int, size: tuple[int, int]) -> nn.Module:
 
     preparation = {key: node[key] for key in _PREPARATION if key in node}
     rest = OmegaConf.create({k: v for k, v in node.items() if k not in _PREPARATION})
     built = _build(rest, "model", num_classes=num_classes)
+    _try_out(built, size)
     return prepare_backbone(built, **preparation)
+
+
+def _try_out(backbone: nn.Module, size: tuple[int, int]) -> None:
+    """Has the network look at two blank pictures, before photos wait for it."""
+    training = backbone.training
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            backbone(torch.zeros(2, 3, *size))
+    except Exception as error:  # whatever a network of the user's raises
+        raise ModelError(
+            f"model: {type(backbone).__name__} cannot take pictures of 3 channels and "
+            f"{size[0]} x {size[1]} pixels ({type(error).__name__}: {error}). Choose another "
+            "data.size or model."
+        ) from error
+    backbone.train(training)
 
 
 def _build(node: DictConfig, path: str, **joined: Any) -> Any:
@@ -258,7 +323,7 @@ def _build(node: DictConfig, path: str, **joined: Any) -> Any:
         if isinstance(cause, EvenhandError):
             raise cause from None
         raise _unbuildable(node, path, cause or error) from error
-    except (TypeError, ValueError) as error:  # what constructors raise for arguments they reject
+    except (TypeError, ValueError, MisconfigurationException) as error:  # rejected arguments
         raise _unbuildable(node, path, error) from error
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from project import build
-from project.errors import ConfigError, suggestion
+from project.errors import ConfigError, RunError, suggestion
 from project.launch.processes import ctrl_c_raises, first_process
 from project.recorded import describe_split, metrics_of, recorded, report, task_overrides
 from project.runs.directory import RunDirectory
@@ -17,6 +17,10 @@ from project.runs.record import RunRecord, read_record
 log = logging.getLogger(__name__)
 
 _SPLITS = ("train", "val", "test")
+_SPLITTING = (
+    "classes", "val_fraction", "test_fraction", "resplit", "folds", "fold", "split_seed",
+    "split_file",
+)  # fmt: skip
 _LOOK = ("size", "crop", "interpolation", "crop_area", "crop_aspect")  # what the model was used to
 
 
@@ -37,6 +41,9 @@ def evaluate(cfg: DictConfig) -> RunRecord:
         split = _split(cfg.data.split)
         of_run = RunDirectory.open(Path(cfg.run))
         run = read_record(of_run)
+        weights = of_run.existing_checkpoint(cfg.checkpoint)
+        if not run.classes:
+            raise RunError(f"{of_run.path}: the run ended before it knew its classes. Train again.")
         own_data = "_target_" not in cfg.data
         merged = _merged(cfg, of_run)
         build.check(merged)
@@ -46,7 +53,6 @@ def evaluate(cfg: DictConfig) -> RunRecord:
             describe_split(record, data, run, split)
         model = build.classifier(merged, run.classes, list(run.counts["train"].values()))
         trainer = build.trainer(merged, directory, data, training=False)
-        weights = of_run.existing_checkpoint(cfg.checkpoint)
         with record.stage("test"), ctrl_c_raises(trainer):
             trainer.test(model, data, ckpt_path=str(weights), weights_only=True, verbose=False)
         record.metrics = _named(metrics_of(trainer), split)
@@ -73,6 +79,11 @@ def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
     chosen = {str(k): v for k, v in cfg.data.items_ex(resolve=False) if k != "split"}
     if "_target_" in chosen:
         overridden = {o.partition("=")[0] for o in task_overrides()}
+        if unused := overridden & {f"data.{key}" for key in _SPLITTING}:
+            raise ConfigError(
+                f"{', '.join(sorted(unused))}: not used when a run is evaluated on other photos, "
+                "which keep its classes and their own splits. Choose with data.split."
+            )
         look = {k: merged.data[k] for k in _LOOK if f"data.{k}" not in overridden}
         merged.data = {**chosen, **look}
     else:

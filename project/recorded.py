@@ -5,6 +5,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from project import build
 from project.data.datamodule import PhotoDataModule
+from project.errors import EvenhandError
 from project.launch.processes import first_process
 from project.report.draws import draws_text
 from project.report.page import write_report
@@ -43,6 +45,8 @@ def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
         MissingMandatoryValue: If the configuration still lacks a value.
     """
     values = build.plain(cfg)
+    if values.get("data", {}).get("root"):  # whoever reads the record may stand elsewhere
+        values["data"]["root"] = str(Path(values["data"]["root"]).absolute())
     record = RunRecord(
         command=shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
         overrides=task_overrides(),
@@ -56,11 +60,17 @@ def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
         return
     directory.check_writable()
     refuse_finished(directory)
-    if not directory.config_file.exists():  # a program calls us, and Hydra did not write it
-        write_text(directory.config_file, OmegaConf.to_yaml(cfg))
+    directory.clear()
+    write_text(directory.config_file, OmegaConf.to_yaml(OmegaConf.create(values)))
+    write_text(directory.overrides_file, OmegaConf.to_yaml(OmegaConf.create(record.overrides)))
     record.code, record.packages, record.hardware = code_version(), packages(), hardware()
-    with recording(directory, record):
-        yield record
+    try:
+        with recording(directory, record):
+            yield record
+    except BaseException:
+        with contextlib.suppress(EvenhandError, OSError):  # the error that ended the run counts
+            write_report(directory)
+        raise
 
 
 def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) -> None:
@@ -78,6 +88,7 @@ def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) 
     record.data = _facts(record, data)
     record.messages += data.remarks()
     if first_process():
+        record.write(directory)  # a run that is killed can still be evaluated
         write_bytes(directory.splits_file, catalog.splits_csv())
         _log_draws(record, plan.factors.tolist())
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.loggers import CSVLogger
 
 from project import build
 from project.callbacks.loggers import closing_wandb
 from project.data.datamodule import PhotoDataModule
-from project.launch.processes import ctrl_c_raises, first_process
+from project.launch.processes import check_processes, ctrl_c_raises, first_process
 from project.models.classifier import Classifier
 from project.recorded import best_epoch, describe, metrics_of, recorded, report
 from project.runs.directory import RunDirectory
@@ -32,6 +33,7 @@ def train(cfg: DictConfig) -> RunRecord:
     directory = RunDirectory(Path(cfg.paths.run))
     with recorded(cfg, directory) as record, closing_wandb():
         build.check(cfg)
+        check_processes(cfg.trainer)
         build.seed_everything(cfg.seed)
         with record.stage("scan"):
             data = build.datamodule(cfg)
@@ -40,7 +42,8 @@ def train(cfg: DictConfig) -> RunRecord:
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
             trainer = build.trainer(cfg, directory, data)
             for logger in trainer.loggers:
-                logger.log_hyperparams(build.plain(cfg))
+                if not isinstance(logger, CSVLogger):  # the run directory has it in .hydra
+                    logger.log_hyperparams(build.plain(cfg))
         with record.stage("train"), ctrl_c_raises(trainer):
             trainer.fit(model, datamodule=data)
         record.best = best_epoch(trainer, directory, cfg.monitor)
@@ -60,7 +63,8 @@ def _measured(
     callbacks[:] = [c for c in callbacks if not isinstance(c, WeightAveraging)]
     loggers, trainer.loggers = trainer.loggers, []  # the epoch has been logged once already
     metrics: dict[str, float] = {}
-    for measure in (trainer.validate, trainer.test):
+    tested = [trainer.test] if len(data.catalog.indices("test")) else []
+    for measure in (trainer.validate, *tested):
         best = str(directory.checkpoint("best"))
         measure(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
         metrics |= metrics_of(trainer)

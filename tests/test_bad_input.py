@@ -173,11 +173,10 @@ def test_output_folder_that_cannot_be_written_is_named(command: Command, tmp_pat
 
 
 FULL_DISK = """
-import errno, sys
-from pytorch_lightning.plugins.io import TorchCheckpointIO
-def save_checkpoint(self, checkpoint, path, storage_options=None):
+import errno, torch
+def save(checkpoint, path):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
-TorchCheckpointIO.save_checkpoint = save_checkpoint
+torch.save = save
 from project.train import main
 main()
 """
@@ -196,7 +195,7 @@ def test_full_disk_is_named_and_recorded(tmp_path: Path, photos: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "best.ckpt: No space left on device" in done.stderr
+    assert "ckpt.unfinished: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert json.loads((output / "run.json").read_text())["state"] == "failed"
 
@@ -243,3 +242,84 @@ def test_finished_run_is_not_overwritten(tiny: Compose) -> None:
     run(cfg)
     with pytest.raises(EvenhandError, match=r"holds a run that finished at .* would overwrite it"):
         run(cfg)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+epochs=3"], r"epochs: nothing reads this key"),
+        (["+optimiser.lr=5"], r'optimiser: nothing reads this key.*Did you mean "optimizer"\?'),
+        (["+callbacks.early_stopping.patience=3"], r"callbacks=\[default,early_stopping\]"),
+        (["monitor=val/loss"], r"the best val/loss is the minimum. Add monitor_mode=min"),
+        (["monitor_mode=min"], r"the best val/macro_recall is the maximum"),
+        (["trainer.limit_val_batches=0"], r"expected validation batches"),
+        (["trainer.check_val_every_n_epoch=5"], r"expected at most 1, which is"),
+        (["trainer.limit_train_batches=1.5"], r"trainer: pytorch_lightning\.Trainer cannot be bu"),
+        (["data.num_workers=-1"], r"data\.num_workers: expected 0 or more, got -1"),
+        (["data.crop_area=[0.1,0.2]"], r"only random_resized uses them"),
+        (["data.folds=3"], r"data\.folds=3: choose the fold"),
+        (["oversampling=copy", "oversampling.variants=fresh"], r"mean nothing for exact copies"),
+        (
+            ["callbacks=[default,early_stopping]", "callbacks.early_stopping.monitor=val/los"],
+            r'Did you mean "val/loss"\?',
+        ),
+        (
+            ["model=vit_tiny", "data.size=100"],
+            r"VisionTransformer cannot take pictures of 3 channels and 100 x 100 pixels",
+        ),
+        (["model=alexnet", "data.size=24"], r"AlexNet cannot take pictures .* 24 x 24 pixels"),
+        (["logger=wandb", "logger.wandb.mode=online"], r"nobody has logged in to W&B here"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_settings_that_could_not_work_or_would_do_nothing(
+    tiny: Compose, overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", "/nowhere")
+    with pytest.raises(EvenhandError, match=message):
+        run(tiny(*overrides))
+
+
+def test_refused_run_leaves_the_finished_one_untouched(
+    command: Command, photos: Path, tmp_path: Path
+) -> None:
+    overrides = [*TINY, *TINY_MODEL, f"data.root={photos}", f"hydra.run.dir={tmp_path}/a=1,b"]
+    assert command("train", *overrides).returncode == 0
+    directory = RunDirectory(tmp_path / "a=1,b")
+    before = directory.config_file.read_bytes()
+    again = command("train", *overrides, "seed=9")
+    assert again.returncode == 1
+    assert "would overwrite it" in again.stderr
+    assert directory.config_file.read_bytes() == before
+    done = command("evaluate", f"run={directory.path}", "data.split=test")  # as it was printed
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_interrupted_run_has_a_page_and_knows_its_classes(tiny: Compose) -> None:
+    cfg = tiny("+callbacks.poison._target_=tests.test_bad_input.Poison", "trainer.max_epochs=3")
+    with pytest.raises(TrainingError):
+        run(cfg)
+    directory = RunDirectory(Path(cfg.paths.run))
+    assert read_record(directory).classes == ["hat", "outer", "top"]
+    assert "TrainingError" in directory.report_file.read_text(encoding="utf-8")
+
+
+def test_nothing_of_an_unfinished_attempt_passes_as_new(tiny: Compose) -> None:
+    poisoned = tiny(
+        "+callbacks.poison._target_=tests.test_bad_input.Poison", "trainer.max_epochs=3"
+    )
+    with pytest.raises(TrainingError):
+        run(poisoned)
+    directory = RunDirectory(Path(poisoned.paths.run))
+    assert directory.checkpoint("best").exists()
+    with pytest.raises(ConfigError):
+        run(tiny("sampler.q=7"))
+    assert not directory.checkpoint("best").exists()
+
+
+def test_run_without_a_test_split_is_measured_on_validation(tiny: Compose, photos: Path) -> None:
+    record = run(tiny(f"data.root={photos}/train", "data.test_fraction=0"))
+    assert record.state == "finished"
+    assert not any(name.startswith("test/") for name in record.metrics)
+    assert "val/macro_recall" in record.metrics

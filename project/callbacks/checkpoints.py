@@ -1,11 +1,34 @@
 """Which weights a run keeps."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from project.runs.directory import RunDirectory
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there when it is whole.
+
+    Lightning writes to the folder for temporary files, which may be another, smaller disk.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Saves a checkpoint; an earlier one stays until this one is complete."""
+        assert storage_options is None, "meant for other strategies' own formats"
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.with_name(f"{place.name}.unfinished")
+        try:
+            torch.save(checkpoint, unfinished)
+            unfinished.replace(place)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 class BestCheckpoint(ModelCheckpoint):

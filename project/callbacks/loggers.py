@@ -15,6 +15,8 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 from project.errors import ConfigError
 from project.runs.directory import RunDirectory
 
+Mode = Literal["online", "offline", "disabled"]
+
 
 def csv_logger(run: RunDirectory) -> Logger:
     """Writes every logged number to the run's ``metrics.csv``.
@@ -54,7 +56,7 @@ def wandb_logger(
     group: str | None = None,
     job_type: str = "train",
     tags: Sequence[str] = (),
-    mode: Literal["auto", "online", "offline", "disabled"] = "auto",
+    mode: Mode | Literal["auto"] = "auto",
 ) -> Logger:
     """Sends the run to Weights & Biases, or keeps it for ``wandb sync``; never asks at a prompt.
 
@@ -66,7 +68,16 @@ def wandb_logger(
         job_type: What it does.
         tags: Free words.
         mode: ``auto`` is online where a key is known and offline elsewhere.
+
+    Raises:
+        ConfigError: If W&B is to be online and would have to ask for a key.
     """
+    mode = _wandb_mode() if mode == "auto" else mode
+    if mode == "online" and not _wandb_key_known():
+        raise ConfigError(
+            "logger.wandb.mode=online: nobody has logged in to W&B here. Run `wandb login`, set "
+            "WANDB_API_KEY, or take logger.wandb.mode=offline."
+        )
     return WandbLogger(
         name=name or Path(run_dir).name,
         save_dir=run_dir,
@@ -74,7 +85,7 @@ def wandb_logger(
         group=group,
         job_type=job_type,
         tags=list(tags),
-        mode=_wandb_mode() if mode == "auto" else mode,
+        mode=mode,
     )
 
 
@@ -98,9 +109,12 @@ def _finish_wandb(exit_code: int) -> None:
         wandb.finish(exit_code=exit_code)
 
 
-def _wandb_mode() -> str:
+def _wandb_mode() -> Mode:
     """What W&B's own variable says, else online where there is a key."""
-    return os.environ.get("WANDB_MODE") or ("online" if _wandb_key_known() else "offline")
+    told = os.environ.get("WANDB_MODE")
+    modes: tuple[Mode, ...] = ("online", "offline", "disabled")
+    found = next((mode for mode in modes if mode == told), None)
+    return found or ("online" if _wandb_key_known() else "offline")
 
 
 def _wandb_key_known() -> bool:

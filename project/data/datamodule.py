@@ -20,9 +20,12 @@ from project.data.oversampling import Oversampling
 from project.data.plan import EpochPlan, Order, PlannedBatches, natural_order
 from project.data.sampling import Sampler
 from project.data.sources import Source
-from project.errors import DataError
+from project.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
+
+_AREA, _ASPECT = (0.35, 1.0), (0.75, 1.3333)
+_FOLDS = 5
 
 Split = Literal["train", "val", "test"]
 
@@ -60,7 +63,7 @@ class PhotoDataModule(pl.LightningDataModule):
         on_bad_image: ``error`` lists all unreadable images and stops, ``skip`` counts them.
         max_pixels: Images of more pixels are refused unread, as decompression bombs.
         batch_size: Images in a batch, all processes together.
-        num_workers: Worker processes of each loader; ``auto`` takes the cores of this process.
+        num_workers: Worker processes of each loader; ``auto`` takes one for each core.
 
     Raises:
         ConfigError: If a value is out of range.
@@ -82,14 +85,14 @@ class PhotoDataModule(pl.LightningDataModule):
         size: int | list[int] = 256,
         crop: Crop = "center",
         interpolation: Interpolation = "bilinear",
-        crop_area: tuple[float, float] = (0.35, 1.0),
-        crop_aspect: tuple[float, float] = (0.75, 4 / 3),
+        crop_area: tuple[float, float] = _AREA,
+        crop_aspect: tuple[float, float] = _ASPECT,
         class_map: dict[str, str | None] | None = None,
         classes: list[str] | None = None,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         resplit: bool = False,
-        folds: int = 5,
+        folds: int = _FOLDS,
         fold: int | None = None,
         split_seed: int = 0,
         split_file: str | Path | None = None,
@@ -104,10 +107,13 @@ class PhotoDataModule(pl.LightningDataModule):
         self.augmentation = augmentation
         self.mixing = mixing
         self.batch_size = batch_size
-        self.num_workers = available_cores() if num_workers == "auto" else num_workers
+        if isinstance(num_workers, int) and num_workers < 0:
+            raise ConfigError(f"data.num_workers: expected 0 or more, got {num_workers}.")
+        self._num_workers = num_workers
         self._seed = seed
         self._max_pixels = max_pixels
         self._fit = Fit(square(size), crop, interpolation, crop_area, crop_aspect)
+        _refuse_unused(crop, tuple(crop_area), tuple(crop_aspect), folds, fold)
         self._source = source(root=root) if download is None else source(root, download=download)
         self._reading: dict[str, Any] = {
             "class_map": class_map,
@@ -152,6 +158,14 @@ class PhotoDataModule(pl.LightningDataModule):
         )
         self._use(catalog)
         self.test_split = split
+
+    @property
+    def num_workers(self) -> int:
+        """Worker processes of a loader; the processes of a machine share its cores."""
+        if self._num_workers != "auto":
+            return self._num_workers
+        processes = self.trainer.num_devices if self.trainer else 1
+        return max(1, available_cores() // processes)
 
     def _use(self, catalog: Catalog) -> None:
         if self._fit.crop == "box" and any(catalog.box(i) is None for i in range(len(catalog))):
@@ -248,6 +262,24 @@ class PhotoDataModule(pl.LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else each epoch's workers would draw from torch's own
+        )
+
+
+def _refuse_unused(
+    crop: Crop,
+    area: tuple[float, ...],
+    aspect: tuple[float, ...],
+    folds: int,
+    fold: int | None,
+) -> None:
+    """Settings that the others leave without effect."""
+    if crop != "random_resized" and (area, aspect) != (_AREA, _ASPECT):
+        raise ConfigError(
+            f"data.crop_area, data.crop_aspect: only random_resized uses them, and data.crop={crop}."
+        )
+    if fold is None and folds != _FOLDS:
+        raise ConfigError(
+            f"data.folds={folds}: choose the fold that is held out too, data.fold=0 to {folds - 1}."
         )
 
 

@@ -28,7 +28,7 @@ class Oversampling:
         transforms: What makes a variant; see `Augmentation`.
 
     Raises:
-        ConfigError: If a factor is below 1.
+        ConfigError: If a factor is below 1, or copies are asked to differ.
 
     Example:
         >>> Oversampling(factors={"outer": 4}).class_factors(["outer", "top"]).tolist()
@@ -48,6 +48,11 @@ class Oversampling:
         self.variants = variants
         self.keep_original = keep_original
         self.transforms = transforms or Augmentation()
+        if not self.transforms and (variants != "fixed" or not keep_original):
+            raise ConfigError(
+                f"oversampling: variants={variants} and keep_original={keep_original} mean nothing "
+                "for exact copies. Choose oversampling=geometric or color, or give it transforms."
+            )
         for name, value in {"factor": factor, **self.factors}.items():
             if value < 1:
                 raise ConfigError(

@@ -151,7 +151,7 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
         self._epoch = 0
         self._start = 0
         self._length = len(order(0))
-        if len(self) == 0:
+        if training and len(self) == 0:
             raise ConfigError(
                 f"Expected at least two images a process to train on, got {self._length} draws an "
                 f"epoch for {world_size} process(es)."

@@ -1,6 +1,7 @@
 """The command line of every entry point: Hydra composes, and mistakes get an answer."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from project.errors import EvenhandError
 from project.launch.hydra_versions import version_options
 from project.launch.mistakes import explain
 from project.launch.noise import silence_known_warnings
+from project.launch.quoting import quoted
 from project.launch.resolvers import register_resolvers
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
+_COMPOSING = (HydraException, OmegaConfBaseException)  # some of them are OSErrors, too
 _MARK = "EVENHAND_SHORT_ERRORS"  # tells our own HYDRA_FULL_ERROR from the user's, in ranks too
 _DISK_TROUBLE = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST
@@ -38,6 +41,8 @@ def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     register_resolvers()
     silence_known_warnings()
     wants_trace = _catch_errors_ourselves()
+    sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
+    _print_any_script()
 
     failed = False
 
@@ -57,20 +62,27 @@ def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")
         sys.exit(INTERRUPTED)
-    except (HydraException, OmegaConfBaseException) as error:
-        if wants_trace:
-            raise
-        sys.exit(f"\nerror: {explain(error, config_name, sys.argv[1:])}")
-    except OSError as error:  # Hydra makes the output folder before the job begins
+    except (*_COMPOSING, OSError) as error:
         if wants_trace or not _is_the_users(error):
             raise
-        sys.exit(f"\nerror: {_words(error)}")
+        composing = isinstance(error, _COMPOSING)  # Hydra makes the output folder, too
+        words = explain(error, config_name, sys.argv[1:]) if composing else _words(error)
+        sys.exit(f"\nerror: {words}")
     if failed:
         sys.exit(1)
 
 
+def _print_any_script() -> None:
+    """Class names that a terminal cannot show must not end a run that is otherwise done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _is_the_users(error: Exception) -> bool:
-    return isinstance(error, EvenhandError) or getattr(error, "errno", None) in _DISK_TROUBLE
+    if isinstance(error, EvenhandError | HydraException | OmegaConfBaseException):
+        return True
+    return isinstance(error, OSError) and error.errno in _DISK_TROUBLE
 
 
 def _words(error: Exception) -> str:

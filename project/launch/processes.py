@@ -5,6 +5,11 @@ import os
 from collections.abc import Iterator
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from project.errors import ConfigError
 
 _RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # torchrun, Lightning, srun
 
@@ -13,6 +18,37 @@ def first_process() -> bool:
     """Whether this process speaks for the run; the others compute and stay silent."""
     known = [os.environ[name] for name in _RANK_VARIABLES if name in os.environ]
     return not known or known[0] == "0"
+
+
+def check_processes(trainer: DictConfig) -> None:
+    """Refuses what would have processes of one run disagree about what they do.
+
+    Args:
+        trainer: The ``trainer`` node of a composed configuration.
+
+    Raises:
+        ConfigError: If a sweep would be started again in every process, or if processes that
+            something else started would each make a run directory.
+    """
+    if not HydraConfig.initialized():
+        return
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN and trainer.strategy != "auto":
+        raise ConfigError(
+            "--multirun: a job of several processes would start the sweep again in each of them. "
+            "Start the jobs one by one, without --multirun."
+        )
+    given = any(override.startswith("hydra.run.dir=") for override in hydra.overrides.hydra)
+    if _started_elsewhere() and not given:
+        raise ConfigError(
+            "hydra.run.dir: torchrun and srun start the processes themselves, and each would make "
+            "a run directory. Name one for all of them: hydra.run.dir=<folder>."
+        )
+
+
+def _started_elsewhere() -> bool:
+    by_srun = "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    return by_srun or "TORCHELASTIC_RUN_ID" in os.environ
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Backbones by name: anything that timm or torchvision can build, with a head for our classes."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -167,11 +168,20 @@ def prepare_backbone(
             f"Expected model.memory_format to be one of {', '.join(formats)}, got "
             f'"{memory_format}".' + suggestion(memory_format, formats)
         )
-    backbone.to(memory_format=formats[memory_format])
+    layout = formats[memory_format]
+    backbone.to(memory_format=layout)
+    backbone.register_forward_pre_hook(partial(_lay_out, layout))
     if compile:
         # In place: torch.compile(backbone) would put "_orig_mod." before every weight's name.
         backbone.compile()
     return backbone
+
+
+def _lay_out(
+    layout: torch.memory_format, _: nn.Module, inputs: tuple[torch.Tensor, ...]
+) -> tuple[torch.Tensor, ...]:
+    """Lays the images out as the weights are; the loader's come channels-last."""
+    return (inputs[0].contiguous(memory_format=layout), *inputs[1:])
 
 
 def _refuse_two_sources(pretrained: bool, checkpoint_path: str | Path | None) -> None:

@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from project.errors import ModelError, RunError, TrainingError
 from project.models.metrics import ClassificationMetrics, MeanLoss, overall_scores
 from project.models.normalize import Normalize
-from project.models.optimization import parameter_groups
+from project.models.optimization import decayed_names, parameter_groups
 from project.models.schedules import Course
 
 PADDING = -1  # row of images that only fill up a batch
@@ -78,6 +78,7 @@ class Classifier(pl.LightningModule):
         self.classes = tuple(classes)
         self.monitor = monitor
         self.monitor_mode = monitor_mode
+        self._decayed = decayed_names(self)
         self.train_loss, self.val_loss, self.test_loss = MeanLoss(), MeanLoss(), MeanLoss()
         self.train_confusion = MulticlassConfusionMatrix(len(self.classes), validate_args=False)
         self.val_metrics = ClassificationMetrics(self.classes)
@@ -171,7 +172,7 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Builds the optimizer and, unless there is none, its schedule."""
-        optimizer = self.optimizer(parameter_groups(self))
+        optimizer = self.optimizer(parameter_groups(self, self._decayed))
         # Asking for the total first makes Lightning count the batches of an epoch.
         total_steps = self.trainer.estimated_stepping_batches
         batches, accumulated = (

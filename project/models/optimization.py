@@ -1,5 +1,6 @@
 """What the optimizer is given: groups of parameters, and any of timm's optimizers by name."""
 
+from collections.abc import Collection
 from typing import Any
 
 # timm lists them in its documentation, but not in an ``__all__``.
@@ -13,31 +14,48 @@ from torch.optim import Optimizer
 
 from project.errors import ConfigError, ModelError, suggestion
 
+_WRAPPING = "_fsdp_wrapped_module."  # what sharding puts between the parts of a name
 
-def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
-    """Sorts trainable parameters into those that decay and those that do not.
+
+def decayed_names(module: nn.Module) -> frozenset[str]:
+    """Names the parameters that weight decay is for: those of two dimensions and more.
 
     Scales and shifts of norms and biases have one dimension; pulling them towards zero constrains
-    nothing worth constraining and costs accuracy. Frozen parameters are left out.
+    nothing worth constraining and costs accuracy.
+
+    Args:
+        module: The network, before sharding flattens its parameters.
+
+    Source: He et al., "Bag of Tricks for Image Classification", CVPR 2019, section 3.1.
+    """
+    return frozenset(name for name, value in module.named_parameters() if value.ndim > 1)
+
+
+def parameter_groups(
+    module: nn.Module, decayed_parameters: Collection[str]
+) -> list[dict[str, Any]]:
+    """Sorts trainable parameters into those that decay and those that do not.
+
+    Frozen parameters are left out.
 
     Args:
         module: The network.
+        decayed_parameters: See `decayed_names`.
 
     Returns:
         One or two groups for an optimizer; the second carries ``weight_decay: 0``.
 
     Raises:
         ModelError: Every parameter is frozen.
-
-    Source: He et al., "Bag of Tricks for Image Classification", CVPR 2019, section 3.1.
     """
-    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    named = ((n.replace(_WRAPPING, ""), p) for n, p in module.named_parameters())
+    trainable = [(name, parameter) for name, parameter in named if parameter.requires_grad]
     if not trainable:
         raise ModelError(
             "Expected parameters to train, but all of them are frozen. Unfreeze at least the head."
         )
-    decayed = [parameter for parameter in trainable if parameter.ndim > 1]
-    plain = [parameter for parameter in trainable if parameter.ndim <= 1]
+    decayed = [parameter for name, parameter in trainable if name in decayed_parameters]
+    plain = [parameter for name, parameter in trainable if name not in decayed_parameters]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

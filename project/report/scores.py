@@ -55,9 +55,9 @@ def class_scores(record: RunRecord, split: str) -> list[ClassScore]:
 
 
 def measured_split(record: RunRecord) -> str:
-    """The split whose numbers are the result: test, or val in a run that was not tested."""
-    tested = any(name.startswith("test/") for name in record.metrics)
-    return "test" if tested else "val"
+    """The split whose numbers are the result: test where there are any, else val, else train."""
+    measured = {name.partition("/")[0] for name in record.metrics}
+    return next((split for split in ("test", "val", "train") if split in measured), "val")
 
 
 def overall_metrics(record: RunRecord) -> dict[str, float]:

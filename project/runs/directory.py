@@ -1,5 +1,6 @@
 """Where a run keeps what."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -120,6 +121,13 @@ class RunDirectory:
     def figure(self, name: str) -> Path:
         """A picture: ``curves`` or ``confusion_<split>``."""
         return self.path / "figures" / f"{name}.png"
+
+    def clear(self) -> None:
+        """Removes what an earlier, unfinished attempt left, so that nothing passes as new."""
+        for folder in (self.checkpoints, self.path / "predictions", self.path / "figures"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.metrics_file, self.splits_file, self.report_file):
+            file.unlink(missing_ok=True)
 
     def check_writable(self) -> None:
         """Makes the folder and tries to write there, before hours of training depend on it.

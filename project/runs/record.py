@@ -39,7 +39,7 @@ class DataFacts:
         fingerprint: Changes when a photo, a label or a split does.
         images: Images per split.
         skipped: Path of each unusable photo, and what is wrong with it.
-        leaks: Photos that a near-duplicate in another split gives away.
+        leaks: Photos of val or test that are also in train, byte for byte.
     """
 
     root: str = ""

@@ -1,9 +1,15 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from project.errors import ConfigError, ModelError
-from project.models.optimization import parameter_groups, timm_optimizer
+from project.models.optimization import decayed_names, parameter_groups, timm_optimizer
+
+
+def groups_of(module: nn.Module) -> list[dict[str, Any]]:
+    return parameter_groups(module, decayed_names(module))
 
 
 @pytest.fixture
@@ -12,7 +18,7 @@ def network() -> nn.Sequential:
 
 
 def test_only_weight_matrices_decay(network: nn.Sequential) -> None:
-    decayed, plain = parameter_groups(network)
+    decayed, plain = groups_of(network)
     assert "weight_decay" not in decayed
     assert plain["weight_decay"] == 0.0
     assert [tuple(p.shape) for p in decayed["params"]] == [(4, 3, 1, 1), (2, 4)]
@@ -21,48 +27,64 @@ def test_only_weight_matrices_decay(network: nn.Sequential) -> None:
 
 
 def test_the_optimizer_keeps_the_difference(network: nn.Sequential) -> None:
-    optimizer = torch.optim.AdamW(parameter_groups(network), weight_decay=0.3)
+    optimizer = torch.optim.AdamW(groups_of(network), weight_decay=0.3)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
 
 
 def test_frozen_parameters_are_left_out(network: nn.Sequential) -> None:
     network[0].requires_grad_(False)
     network[1].requires_grad_(False)
-    trained = [id(p) for group in parameter_groups(network) for p in group["params"]]
+    trained = [id(p) for group in groups_of(network) for p in group["params"]]
     assert sorted(trained) == sorted(map(id, network[3].parameters()))
 
 
 def test_a_network_without_matrices_has_one_group() -> None:
-    assert len(parameter_groups(nn.BatchNorm1d(2))) == 1
+    assert len(groups_of(nn.BatchNorm1d(2))) == 1
 
 
 def test_a_network_frozen_throughout_is_refused(network: nn.Sequential) -> None:
     with pytest.raises(ModelError, match=r"all of them are frozen\. Unfreeze"):
-        parameter_groups(network.requires_grad_(False))
+        groups_of(network.requires_grad_(False))
 
 
 def test_any_optimizer_of_timm_is_built_with_our_groups(network: nn.Sequential) -> None:
-    optimizer = timm_optimizer(parameter_groups(network), "lamb", lr=0.1, weight_decay=0.2)
+    optimizer = timm_optimizer(groups_of(network), "lamb", lr=0.1, weight_decay=0.2)
     assert type(optimizer).__name__ == "Lamb"
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.2, 0.0]
     assert optimizer.param_groups[0]["lr"] == 0.1
 
 
 def test_momentum_reaches_an_optimizer_that_has_one(network: nn.Sequential) -> None:
-    optimizer = timm_optimizer(parameter_groups(network), "sgd", lr=0.1, momentum=0.5)
+    optimizer = timm_optimizer(groups_of(network), "sgd", lr=0.1, momentum=0.5)
     assert optimizer.param_groups[0]["momentum"] == 0.5
 
 
 def test_momentum_is_not_dropped_in_silence(network: nn.Sequential) -> None:
     with pytest.raises(ConfigError, match=r'"adamw" has no momentum.*Set optimizer\.momentum=null'):
-        timm_optimizer(parameter_groups(network), "adamw", lr=0.1, momentum=0.5)
+        timm_optimizer(groups_of(network), "adamw", lr=0.1, momentum=0.5)
 
 
 def test_an_unknown_optimizer_is_answered_with_a_suggestion(network: nn.Sequential) -> None:
     with pytest.raises(ConfigError, match=r'\d+ optimizers, got "adamww"\. Did you mean "adamw"\?'):
-        timm_optimizer(parameter_groups(network), "adamww", lr=0.1)
+        timm_optimizer(groups_of(network), "adamww", lr=0.1)
 
 
 def test_an_argument_that_the_optimizer_does_not_take_is_named(network: nn.Sequential) -> None:
     with pytest.raises(ConfigError, match=r'"lamb" does not take .*gibberish'):
-        timm_optimizer(parameter_groups(network), "lamb", lr=0.1, gibberish=1)
+        timm_optimizer(groups_of(network), "lamb", lr=0.1, gibberish=1)
+
+
+def test_sharding_does_not_hide_what_decays() -> None:
+    class Wrapped(nn.Module):
+        """Flattens the weight of a layer, as sharding does."""
+
+        def __init__(self, layer: nn.Linear) -> None:
+            super().__init__()
+            self._fsdp_wrapped_module = nn.Module()
+            self._fsdp_wrapped_module.weight = nn.Parameter(layer.weight.detach().flatten())
+            self._fsdp_wrapped_module.bias = nn.Parameter(layer.bias.detach())
+
+    layer = nn.Linear(4, 4)
+    decayed, plain = parameter_groups(Wrapped(layer), decayed_names(layer))
+    assert [p.numel() for p in decayed["params"]] == [16]
+    assert [p.numel() for p in plain["params"]] == [4]
