@@ -123,6 +123,8 @@ def _facts(record: RunRecord, data: PhotoDataModule) -> DataFacts:
 def _log_draws(record: RunRecord, factors: list[int]) -> None:
     """One line a class: images, variants and draws per epoch."""
     log.info("Data: %s\n%s", record.data.root, draws_text(record, factors))
+    if record.data.skipped:
+        log.warning("%d unreadable images are skipped.", len(record.data.skipped))
     for message in record.messages:
         log.warning(message)
 

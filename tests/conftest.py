@@ -115,7 +115,7 @@ def command(tmp_path: Path) -> Command:
             env=command_environment(tmp_path) | environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
             check=False,
         )
 

@@ -180,8 +180,6 @@ class PhotoDataModule(pl.LightningDataModule):
         catalog, found = self.catalog, []
         if unmatched := getattr(self._source, "num_unmatched", 0):
             found.append(f"{unmatched} files were skipped because their names do not match.")
-        if catalog.skipped:
-            found.append(f"{len(catalog.skipped)} unreadable images were skipped.")
         if catalog.leaks:
             inside, outside = catalog.leaks[0]
             found.append(

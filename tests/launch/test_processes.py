@@ -2,8 +2,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
-from project.launch.processes import ctrl_c_raises, first_process
+from project.errors import ConfigError
+from project.launch import processes
+from project.launch.processes import check_processes, ctrl_c_raises, first_process
 
 VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
@@ -34,3 +38,37 @@ def test_exit_after_ctrl_c_is_an_interrupt_again() -> None:
 def test_other_exits_stay_what_they_are(code: int, interrupted: bool) -> None:
     with pytest.raises(SystemExit):
         exits(code, interrupted=interrupted)
+
+
+class Hydra:
+    """What Hydra would say of a command."""
+
+    def __init__(self, mode: RunMode, overrides: tuple[str, ...] = ()) -> None:
+        self.mode = mode
+        self.overrides = SimpleNamespace(hydra=list(overrides))
+
+    def initialized(self) -> bool:
+        return True
+
+    def get(self) -> "Hydra":
+        return self
+
+
+def test_sweep_over_jobs_of_several_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    check_processes(OmegaConf.create({"strategy": "auto"}))
+    with pytest.raises(ConfigError, match="would start the sweep again in each of them"):
+        check_processes(OmegaConf.create({"strategy": {"_target_": "DDPStrategy"}}))
+
+
+def test_processes_that_torchrun_starts_need_one_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = OmegaConf.create({"strategy": "auto"})
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN))
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    check_processes(alone)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(ConfigError, match=r"Name one for all of them: hydra\.run\.dir=<folder>"):
+        check_processes(alone)
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN, ("hydra.run.dir=here",)))
+    check_processes(alone)
