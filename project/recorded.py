@@ -15,7 +15,7 @@ from rich.console import Console
 
 from project import build
 from project.data.datamodule import PhotoDataModule
-from project.errors import EvenhandError
+from project.errors import EvenhandError, TrainingError
 from project.launch.processes import first_process
 from project.report.draws import draws_text
 from project.report.page import write_report
@@ -136,7 +136,15 @@ def best_epoch(trainer: pl.Trainer, directory: RunDirectory, monitor: str) -> Be
         trainer: Has finished training.
         directory: Holds the best checkpoint.
         monitor: Name of the metric that decides.
+
+    Raises:
+        TrainingError: If training ended before the first validation.
     """
+    if not directory.checkpoint("best").exists():
+        raise TrainingError(
+            "Expected at least one validation, which finds the best epoch, but training ended "
+            "before it. Raise trainer.max_steps or trainer.max_epochs."
+        )
     assert trainer.checkpoint_callback is not None, "the default callbacks keep the best epoch"
     score = trainer.checkpoint_callback.best_model_score  # type: ignore[attr-defined]
     file = torch.load(directory.checkpoint("best"), weights_only=True, mmap=True)
