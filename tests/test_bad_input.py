@@ -281,6 +281,7 @@ def test_settings_that_could_not_work_or_would_do_nothing(
         run(tiny(*overrides))
 
 
+@pytest.mark.filterwarnings("ignore:.*could not find the monitored key")
 def test_training_that_ends_before_its_first_validation_says_so(tiny: Compose) -> None:
     with pytest.raises(TrainingError, match=r"at least one validation.*Raise trainer\.max_steps"):
         run(tiny("trainer.max_steps=1", "scheduler=none"))
