@@ -287,6 +287,7 @@ def test_training_that_ends_before_its_first_validation_says_so(tiny: Compose) -
         run(tiny("trainer.max_steps=1", "scheduler=none"))
 
 
+@pytest.mark.slow  # three whole commands
 def test_refused_run_leaves_the_finished_one_untouched(
     command: Command, photos: Path, tmp_path: Path
 ) -> None:
