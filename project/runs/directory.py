@@ -67,11 +67,6 @@ class RunDirectory:
         return self.path / _RECORD
 
     @property
-    def log_file(self) -> Path:
-        """What the run said."""
-        return self.path / "train.log"
-
-    @property
     def metrics_file(self) -> Path:
         """Every logged number, one row a logging step."""
         return self.path / "metrics.csv"

@@ -60,19 +60,6 @@ def recipe_fingerprint(config: Mapping[str, Any]) -> str:
     return _digest(config, (*CANNOT_CHANGE_A_RESULT, "seed"))
 
 
-def cannot_change_a_result(key: str) -> bool:
-    """Whether a dotted key of the configuration is left out of the fingerprints.
-
-    Args:
-        key: The whole key, such as ``trainer.max_epochs``.
-
-    Example:
-        >>> cannot_change_a_result("logger.project"), cannot_change_a_result("data.root")
-        (True, False)
-    """
-    return _covered(key, CANNOT_CHANGE_A_RESULT)
-
-
 def _covered(key: str, excluded: Sequence[str]) -> bool:
     return any(fnmatchcase(key, path) or fnmatchcase(key, f"{path}.*") for path in excluded)
 

@@ -15,7 +15,6 @@ def test_every_file_has_its_place(run: RunDirectory) -> None:
         run.config_file: ".hydra/config.yaml",
         run.overrides_file: ".hydra/overrides.yaml",
         run.record_file: "run.json",
-        run.log_file: "train.log",
         run.metrics_file: "metrics.csv",
         run.splits_file: "splits.csv",
         run.checkpoint("best"): "checkpoints/best.ckpt",
