@@ -1,0 +1,1 @@
+"""Numpy arrays to intervals, tests and verdicts."""
