@@ -64,14 +64,15 @@ class Needed:
     Attributes:
         effect: The difference that it is about, in (0, 1]: the one seen, or the margin if that is
             larger.
-        runs: Runs of each group with the present images; None where no number of runs would do.
-        images: Test images (of the class, for a recall) with the present runs; None where no
-            number of images would do.
+        runs: Runs of each group; None where more runs would not do, or nothing is known of runs.
+        images: Test images (of the class, for a recall); None where more images would not do.
+        together: Whether it takes both at once; otherwise either will do, the other one unchanged.
     """
 
     effect: float
     runs: int | None
     images: int | None
+    together: bool = False
 
 
 @dataclass(frozen=True)

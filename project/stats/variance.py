@@ -1,0 +1,218 @@
+"""How far a difference between two groups of runs may be off: images and seeds, both random."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from project.stats.metrics import Floats, Ints
+
+# Images on which the groups would have disagreed, half of them for each side, each run deciding by
+# itself: few images on which nobody errs must not pass for certainty. With these numbers intervals
+# near 0 and 1 cover as often as they say (benchmarks/verdicts.py).
+_IMAGINED_IMAGES = 4
+_IMAGINED_IMAGES_FOR_TWO_MODELS = 2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric of S runs on N images.
+
+    Attributes:
+        values: The metric of each run, ``(S,)``.
+        contributions: What each image contributes to it, ``(S, N)``.
+    """
+
+    values: Floats
+    contributions: Floats
+
+    @property
+    def runs(self) -> int:
+        """The number of runs S."""
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Variance of a mean, or of a difference of means, by its sources.
+
+    Attributes:
+        seeds: Of each group's mean, because its runs differ; holds `residual`.
+        residual: The part of `seeds` that more images would shrink.
+        runs: Runs of each group.
+        seed_df: Degrees of freedom of each entry of `seeds`.
+        images: Because the images are a sample. As if runs without number had been averaged.
+        images_df: Degrees of freedom of `images`.
+        imagined: What imagined images add for each run, before it is divided by runs.
+    """
+
+    seeds: tuple[float, ...]
+    residual: tuple[float, ...]
+    runs: tuple[int, ...]
+    seed_df: tuple[int, ...]
+    images: float
+    images_df: float
+    imagined: float
+
+    @classmethod
+    def of_images(cls, variance: float) -> "Variance":
+        """For two models of which no more is known."""
+        return cls((0.0, 0.0), (0.0, 0.0), (1, 1), (0, 0), variance, np.inf, 0.0)
+
+    @property
+    def total(self) -> float:
+        """The variance, squared units of the metric."""
+        return sum(self.seeds) + self.images + self.smoothing
+
+    @property
+    def smoothing(self) -> float:
+        """What imagined images add."""
+        return self.imagined * float(np.mean([1 / runs for runs in self.runs]))
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the total, after Satterthwaite."""
+        images = self.images + self.smoothing
+        spread = sum(v**2 / df for v, df in zip(self.seeds, self.seed_df, strict=True) if df)
+        spread += images**2 / self.images_df
+        return self.total**2 / spread if spread else self.images_df
+
+    def scaled(self, runs: int | None = None, images: float = 1.0) -> "Variance":
+        """What would be expected of another number of runs, or of other images.
+
+        Args:
+            runs: Runs of each group; None keeps them.
+            images: Images as a multiple of the present ones.
+        """
+        now = self.runs
+        then = now if runs is None else tuple(runs for _ in now)
+        ratio = [before / after for before, after in zip(now, then, strict=True)]
+        parts = zip(self.seeds, self.residual, ratio, strict=True)
+        return Variance(
+            seeds=tuple((max(s - r, 0) + r / images) * q for s, r, q in parts),
+            residual=tuple(r * q / images for r, q in zip(self.residual, ratio, strict=True)),
+            runs=then,
+            seed_df=self.seed_df if runs is None else tuple(runs - 1 for _ in now),
+            images=self.images / images,
+            images_df=self.images_df * images,
+            imagined=self.imagined / images**2,
+        )
+
+
+def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) -> Variance:
+    """The variance of the difference of two groups' means, images crossed with runs.
+
+    Images are a sample, the same one for all runs, and runs are a sample within each group. An
+    image that all runs find hard makes errors correlate within a group and between groups; that is
+    what the crossing accounts for. Of the three sources - runs, images, and what is left - the
+    estimate of the first contains the last, as does the plain variance over images, so it is taken
+    off once. Estimates that come out negative count as 0.
+
+    The classes are strata: their numbers of images are given. The model is that of studies in which
+    several readers judge the same cases under two treatments.
+
+    Source: Obuchowski and Rockette, Communications in Statistics 24 (1995) 285-308, with readers
+    nested in treatments: Hillis, Statistics in Medicine 33 (2014) 330-360. Degrees of freedom:
+    Satterthwaite, Biometrics 2 (1946) 110-114. Imagined images: Agresti and Coull, The American
+    Statistician 52 (1998) 119-126; for two models Bonett and Price, Journal of Educational and
+    Behavioral Statistics 37 (2012) 479-488.
+
+    A group of one run borrows the spread over runs from the other one. With one run each, runs
+    count as fixed: the variance is that of these two models.
+
+    Args:
+        variant: The one group.
+        baseline: The other one.
+        labels: Stratum of each image in ascending order, ``(N,)``.
+        step: How far one image can move the metric.
+
+    Returns:
+        The variance, first of the variant's seeds and then of the baseline's.
+    """
+    strata = _Strata(labels)
+    parts = [_seed_part(sample, strata) for sample in (variant, baseline)]
+    parts = [_borrowed(part, other) for part, other in zip(parts, parts[::-1], strict=True)]
+    difference = variant.contributions.mean(0) - baseline.contributions.mean(0)
+    models = not any(part.df for part in parts)
+    imagined = _IMAGINED_IMAGES_FOR_TWO_MODELS if models else _IMAGINED_IMAGES
+    return _crossed(parts, difference, strata, imagined * step**2)
+
+
+def of_mean(sample: Sample, labels: Ints) -> Variance:
+    """The variance of one group's mean, over images and runs.
+
+    Args:
+        sample: The runs of the group.
+        labels: Stratum of each image in ascending order, ``(N,)``.
+    """
+    strata = _Strata(labels)
+    return _crossed(
+        [_seed_part(sample, strata)], sample.contributions.mean(0), strata, imagined=0.0
+    )
+
+
+class _Strata:
+    """Images by class: sums over them, and variances within them.
+
+    Args:
+        labels: Stratum of each image in ascending order.
+    """
+
+    def __init__(self, labels: Ints) -> None:
+        self.starts = np.flatnonzero(np.r_[True, np.diff(labels) > 0])
+        self.sizes = np.diff(np.r_[self.starts, len(labels)])
+
+    def variance_of_sum(self, terms: Floats) -> Floats:
+        """Variance of the sum of independent terms ``(..., N)``, by stratum ``(..., H)``."""
+        sums = np.add.reduceat(terms, self.starts, axis=-1)
+        squares = np.add.reduceat(terms**2, self.starts, axis=-1)
+        inner = np.maximum(squares - sums**2 / self.sizes, 0)
+        variance: Floats = inner * self.sizes / np.maximum(self.sizes - 1, 1)
+        return variance
+
+    def df(self, variances: Floats) -> float:
+        """Degrees of freedom of a sum of variances, one a stratum."""
+        freedoms = np.maximum(self.sizes - 1, 1)
+        spread = (variances**2 / freedoms).sum()
+        return float(variances.sum() ** 2 / spread if spread else freedoms.sum())
+
+
+@dataclass(frozen=True)
+class _SeedPart:
+    """What runs contribute to the variance of their mean; NaN where there is only one."""
+
+    variance: float
+    residual: float
+    runs: int
+    df: int
+
+
+def _seed_part(sample: Sample, strata: _Strata) -> _SeedPart:
+    runs = sample.runs
+    if runs == 1:
+        return _SeedPart(0.0, 0.0, 1, 0)
+    deviations = sample.contributions - sample.contributions.mean(0)
+    residual = strata.variance_of_sum(deviations).sum() / (runs - 1) / runs
+    # Runs differ at least as much as the images that they judge differently make them.
+    variance = max(sample.values.var(ddof=1) / runs, residual)
+    return _SeedPart(float(variance), float(residual), runs, runs - 1)
+
+
+def _borrowed(part: _SeedPart, other: _SeedPart) -> _SeedPart:
+    if part.df or not other.df:
+        return part
+    ratio = other.runs / part.runs
+    return _SeedPart(other.variance * ratio, other.residual * ratio, part.runs, other.df)
+
+
+def _crossed(parts: list[_SeedPart], mean: Floats, strata: _Strata, imagined: float) -> Variance:
+    by_stratum = strata.variance_of_sum(mean)
+    residual = sum(part.residual for part in parts)
+    return Variance(
+        seeds=tuple(part.variance for part in parts),
+        residual=tuple(part.residual for part in parts),
+        runs=tuple(part.runs for part in parts),
+        seed_df=tuple(part.df for part in parts),
+        images=max(float(by_stratum.sum()) - residual, 0.0),
+        images_df=strata.df(by_stratum),
+        imagined=imagined,
+    )
