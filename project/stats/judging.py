@@ -48,7 +48,8 @@ def _judged(
 ) -> Difference:
     found = test.difference
     said = verdict(found.difference, p, p_equivalence, confidence)
-    effect = max(abs(found.difference), margin)
+    seen = abs(found.difference)
+    effect = max(seen, margin - seen)  # from 0, or from the margin
     return replace(
         found,
         p_adjusted=p,

@@ -1,9 +1,10 @@
 """What would settle a difference that could not be shown."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from project.stats.results import Needed
 from project.stats.variance import Variance
@@ -26,11 +27,11 @@ def power(effect: float, variance: Variance, level: float) -> float:
         level: Of the test.
     """
     df = min(variance.df, 1e6)  # the noncentral distribution is not computed beyond
-    critical = stats.t.isf(level / 2, df)
+    critical = -special.stdtrit(df, level / 2)
     shift = effect / np.sqrt(variance.total)
     if shift - critical > 10:  # certain, and more than the noncentral distribution can do
         return 1.0
-    return float(stats.nct.sf(critical, df, shift))
+    return float(1 - special.nctdtr(df, shift, critical))
 
 
 def needed(effect: float, variance: Variance, images: int, level: float) -> Needed:
@@ -51,7 +52,8 @@ def needed(effect: float, variance: Variance, images: int, level: float) -> Need
         return power(effect, variance.scaled(runs, times), level) >= POWER
 
     more_runs = range(min(variance.runs) + 1, _MOST_RUNS + 1) if any(variance.seed_df) else ()
-    runs = next((number for number in more_runs if enough(number, 1.0)), None)
+    first = bisect_left(more_runs, x=True, key=lambda number: enough(number, 1.0))
+    runs = more_runs[first] if first < len(more_runs) else None
     times = _smallest(lambda factor: enough(None, factor))
     if runs is None and times is None:
         return _both(effect, images, [number for number in more_runs if number in _TRIED], enough)

@@ -62,8 +62,8 @@ class Needed:
     """What would be likely to settle a difference that is not shown.
 
     Attributes:
-        effect: The difference that it is about, in (0, 1]: the one seen, or the margin if that is
-            larger.
+        effect: How far the truth is from what must be ruled out, in (0, 1], if it is as seen: from
+            0, to show a difference, or from the margin, to show equivalence, whichever is easier.
         runs: Runs of each group; None where more runs would not do, or nothing is known of runs.
         images: Test images (of the class, for a recall); None where more images would not do.
         together: Whether it takes both at once; otherwise either will do, the other one unchanged.

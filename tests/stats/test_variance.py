@@ -1,0 +1,100 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+
+from project.stats.variance import Sample, Variance, of_difference, of_mean
+
+
+def sample(right: np.ndarray) -> Sample:
+    return Sample(right.mean(1), right / right.shape[1])
+
+
+def one_class(images: int) -> np.ndarray:
+    return np.zeros(images, np.int64)
+
+
+def mean_squares(decisions: np.ndarray) -> dict[str, float]:
+    """Of images crossed with runs, from a fitted linear model."""
+    run, image = np.indices(decisions.shape)
+    frame = pd.DataFrame({"run": run.ravel(), "image": image.ravel(), "y": decisions.ravel()})
+    table = anova_lm(ols("y ~ C(image) + C(run)", data=frame).fit())
+    return dict(zip(("image", "run", "residual"), table["mean_sq"], strict=True))
+
+
+def test_sources_are_those_of_an_analysis_of_variance() -> None:
+    rng = np.random.default_rng(1)
+    right = rng.normal(0, 1, (4, 1)) * 2 + rng.normal(0, 1, 30) + rng.normal(0, 1, (4, 30))
+    found = of_mean(sample(right), one_class(30))
+    squares = mean_squares(right)
+    # Expected mean squares of the two-way crossed design with one decision a cell.
+    assert found.seeds[0] == pytest.approx(squares["run"] / 120)
+    assert found.residual[0] == pytest.approx(squares["residual"] / 120)
+    assert found.images == pytest.approx((squares["image"] - squares["residual"]) / 120)
+
+
+def test_images_that_all_runs_find_hard_cancel_out_of_a_difference() -> None:
+    rng = np.random.default_rng(2)
+    difficulty = rng.normal(0, 5, 200)
+    variant, baseline = (sample(difficulty + rng.normal(0, 1, (5, 200))) for _ in range(2))
+    labels = one_class(200)
+    alone = of_mean(variant, labels).total + of_mean(baseline, labels).total
+    assert of_difference(variant, baseline, labels, step=0.0).total < alone / 5
+
+
+def test_difference_of_two_models_has_the_variance_of_paired_samples() -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs = (rng.random((1, 50)) < share for share in (0.8, 0.7))
+    found = of_difference(sample(ours), sample(theirs), one_class(50), step=0.0)
+    paired = stats.ttest_rel(ours[0].astype(float), theirs[0].astype(float))
+    assert found.total == pytest.approx(paired.statistic**-2 * (ours.mean() - theirs.mean()) ** 2)
+    assert found.df == paired.df
+
+
+def test_runs_that_judge_all_images_alike_leave_a_welch_test_over_runs() -> None:
+    ours, theirs = (
+        np.tile(np.array(shares)[:, None], 40) for shares in ([0.5, 0.7, 0.6], [0.1, 0.5])
+    )
+    found = of_difference(sample(ours), sample(theirs), one_class(40), step=0.0)
+    welch = stats.ttest_ind(ours[:, 0], theirs[:, 0], equal_var=False)
+    assert (ours.mean() - theirs.mean()) / np.sqrt(found.total) == pytest.approx(welch.statistic)
+    assert found.df == pytest.approx(welch.df)
+
+
+def test_classes_are_strata_whose_sizes_are_given() -> None:
+    labels = np.repeat([0, 1], [20, 30])
+    right = np.r_[np.ones(20), np.zeros(30)][None]
+    certain = of_mean(Sample(right.mean(1), right / 50), labels)
+    assert certain.total == 0  # all of one class, none of the other: no chance within either
+    assert of_mean(Sample(right.mean(1), right / 50), one_class(50)).total > 0
+
+
+def test_single_run_borrows_the_spread_of_the_other_group() -> None:
+    rng = np.random.default_rng(4)
+    several = sample((rng.random((4, 60)) < 0.7).astype(float))
+    single = sample((rng.random((1, 60)) < 0.7).astype(float))
+    found = of_difference(single, several, one_class(60), step=0.0)
+    assert found.seeds[0] == pytest.approx(4 * found.seeds[1])
+    assert found.seed_df == (3, 3)
+
+
+def test_images_on_which_nobody_errs_are_no_certainty() -> None:
+    perfect = sample(np.ones((1, 24)))
+    found = of_difference(perfect, perfect, one_class(24), step=1 / 24)
+    assert found.total == pytest.approx(2 / 24**2)  # Bonett and Price's two discordant images
+    several = sample(np.ones((3, 24)))
+    found = of_difference(several, several, one_class(24), step=1 / 24)
+    assert found.total == pytest.approx(4 / 3 / 24**2)
+
+
+def test_more_runs_and_more_images_shrink_their_own_source() -> None:
+    now = Variance((3.0, 3.0), (1.0, 1.0), (3, 3), (2, 2), images=4.0, images_df=99.0, imagined=0.0)
+    runs = now.scaled(runs=6)
+    assert runs.seeds == (1.5, 1.5)
+    assert runs.images == 4.0
+    assert runs.seed_df == (5, 5)
+    images = now.scaled(images=2.0)
+    assert images.seeds == (2.5, 2.5)  # 2 of the seeds, and half of what is left
+    assert images.images == 2.0
