@@ -1,21 +1,25 @@
 """Where the numbers of a run go."""
 
 import contextlib
-import netrc
-import os
+import logging
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from project.callbacks.wandb_logger import WandbRunLogger
+from project.callbacks.wandb_mode import Mode, told_mode
+from project.callbacks.wandb_staging import staged_in
 from project.errors import ConfigError
 from project.runs.directory import RunDirectory
+from project.runs.record import RunRecord
 
-Mode = Literal["online", "offline", "disabled"]
+log = logging.getLogger(__name__)
+
+_LONGEST_TAG = 64  # W&B's limit
 
 
 def csv_logger(run: RunDirectory) -> Logger:
@@ -52,76 +56,110 @@ def tensorboard_logger(run_dir: str | Path) -> Logger:
 def wandb_logger(
     run_dir: str | Path,
     project: str = "evenhand",
+    entity: str | None = None,
     name: str | None = None,
     group: str | None = None,
     job_type: str = "train",
     tags: Sequence[str] = (),
     mode: Mode | Literal["auto"] = "auto",
+    id: str | None = None,  # noqa: A002 - W&B's word
+    mistakes: int = 32,
+    log_checkpoint: bool = False,
+    upload_timeout_seconds: float = 60.0,
 ) -> Logger:
     """Sends the run to Weights & Biases, or keeps it for ``wandb sync``; never asks at a prompt.
 
     Args:
-        run_dir: The run's directory; offline runs are kept in it.
+        run_dir: The run's directory; what W&B keeps goes to its folder ``wandb``.
         project: Name of the W&B project.
+        entity: User or team; None takes the default of whoever is logged in.
         name: Name of the W&B run; None takes the directory's.
         group: What the run belongs to.
         job_type: What it does.
         tags: Free words.
-        mode: ``auto`` is online where a key is known and offline elsewhere.
+        mode: ``auto`` is online where a key is known and the server answers, else offline.
+        id: Of the W&B run; None makes one that every attempt in this directory shares.
+        mistakes: How many of the most confident mistakes to show with their pictures.
+        log_checkpoint: Whether to send the best checkpoint.
+        upload_timeout_seconds: Longest wait for uploads when the run ends.
 
     Raises:
-        ConfigError: If W&B is to be online and would have to ask for a key.
+        ConfigError: If W&B is to be online and would have to ask for a key, or a tag is too long.
     """
-    mode = _wandb_mode() if mode == "auto" else mode
-    if mode == "online" and not _wandb_key_known():
-        raise ConfigError(
-            "logger.wandb.mode=online: nobody has logged in to W&B here. Run `wandb login`, set "
-            "WANDB_API_KEY, or take logger.wandb.mode=offline."
-        )
-    return WandbLogger(
-        name=name or Path(run_dir).name,
-        save_dir=run_dir,
-        project=project,
-        group=group,
-        job_type=job_type,
-        tags=list(tags),
-        mode=mode,
+    from project.callbacks.wandb_session import Identity  # noqa: PLC0415 - imports wandb
+
+    for tag in tags:
+        if not 1 <= len(tag) <= _LONGEST_TAG:
+            raise ConfigError(
+                f"tags: expected 1 to {_LONGEST_TAG} characters for W&B, got {len(tag)} in "
+                f"{tag!r}. Choose a shorter word."
+            )
+    folder = Path(run_dir)
+    identity = Identity(project, entity, name or folder.name, group, job_type, tags, id)
+    return WandbRunLogger(
+        folder,
+        identity,
+        told_mode(mode),
+        mistakes=mistakes,
+        log_checkpoint=log_checkpoint,
+        upload_timeout_seconds=upload_timeout_seconds,
     )
 
 
+def log_config(
+    loggers: Sequence[Logger], config: Mapping[str, Any], run: RunDirectory, record: RunRecord
+) -> None:
+    """Tells loggers what is about to be trained, and on what.
+
+    Args:
+        loggers: Of the trainer. The CSV logger is left out: the run directory has ``.hydra``.
+        config: Plain values.
+        run: Holds the split.
+        record: Has the fingerprints.
+    """
+    for logger in loggers:
+        if not isinstance(logger, CSVLogger):
+            logger.log_hyperparams(dict(config))
+        if isinstance(logger, WandbRunLogger):
+            logger.log_data(run, record)
+
+
+def log_results(loggers: Sequence[Logger], run: RunDirectory, record: RunRecord) -> None:
+    """Tells those loggers what came out that can show more than numbers.
+
+    Args:
+        loggers: Of the trainer.
+        run: Holds predictions and figures.
+        record: Has the metrics.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbRunLogger):
+            logger.log_results(run, record)
+
+
 @contextlib.contextmanager
-def closing_wandb() -> Iterator[None]:
+def closing_wandb(run_dir: str | Path) -> Iterator[None]:
     """Ends the W&B run that began in the block, as failed if the block raises.
 
     Otherwise the next run of this process would write into it.
+
+    Args:
+        run_dir: The run's directory; W&B keeps there what waits for its upload.
     """
-    try:
-        yield
-    except BaseException:
-        _finish_wandb(exit_code=1)
-        raise
-    _finish_wandb(exit_code=0)
+    with staged_in(Path(run_dir)):
+        try:
+            yield
+        except BaseException:
+            _finish_wandb(exit_code=1)
+            raise
+        _finish_wandb(exit_code=0)
 
 
 def _finish_wandb(exit_code: int) -> None:
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
-        wandb.finish(exit_code=exit_code)
+        from project.callbacks.wandb_session import close_run  # noqa: PLC0415 - imports wandb
 
-
-def _wandb_mode() -> Mode:
-    """What W&B's own variable says, else online where there is a key."""
-    told = os.environ.get("WANDB_MODE")
-    modes: tuple[Mode, ...] = ("online", "offline", "disabled")
-    found = next((mode for mode in modes if mode == told), None)
-    return found or ("online" if _wandb_key_known() else "offline")
-
-
-def _wandb_key_known() -> bool:
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):  # wandb will say what is wrong with the file
-        return False
+        command = close_run(exit_code)
+        if command:
+            log.info("W&B: the run is kept here. Upload it with\n  %s", command)

@@ -1,93 +1,50 @@
 import csv
-import netrc
-import sys
 from pathlib import Path
 
 import pytest
-import wandb
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from project.callbacks.loggers import (
-    closing_wandb,
     csv_logger,
+    log_config,
+    log_results,
     tensorboard_logger,
     wandb_logger,
 )
+from project.callbacks.wandb_logger import WandbRunLogger
 from project.errors import ConfigError
 from project.runs.directory import RunDirectory
+from project.runs.record import RunRecord
 from project.train import run
 from tests.conftest import Compose
 
 
-@pytest.fixture
-def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A machine on which nobody has logged in to W&B."""
-    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    return monkeypatch
+def test_wandb_aims_at_the_configured_mode(tmp_path: Path) -> None:
+    logger = wandb_logger(tmp_path, mode="offline")
+    assert isinstance(logger, WandbRunLogger)
+    assert logger.mode == "offline"
+    assert not list(tmp_path.iterdir())  # nothing is opened before it is needed
 
 
-def mode_of(logger: object) -> str:
-    assert isinstance(logger, WandbLogger)
-    mode: str = logger._wandb_init["mode"]
-    return mode
+def test_wandb_run_is_named_after_the_directory_unless_told(tmp_path: Path) -> None:
+    for told, name in ((None, "seed=1"), ("mine", "mine")):
+        logger = wandb_logger(tmp_path / "seed=1", name=told, mode="offline")
+        assert isinstance(logger, WandbRunLogger)
+        assert logger.identity.name == name
 
 
-def test_wandb_is_offline_without_a_key(no_key: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert mode_of(wandb_logger(tmp_path)) == "offline"
+def test_tag_that_wandb_would_refuse_is_named_before_training(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tags: expected 1 to 64 characters for W&B, got 65 in"):
+        wandb_logger(tmp_path, tags=["fine", "x" * 65], mode="offline")
 
 
-def test_wandb_is_online_with_a_key_from_the_environment_or_a_login(
-    no_key: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "netrc").write_text("machine api.wandb.ai login user password secret\n")
-    assert netrc.netrc(tmp_path / "netrc").authenticators("api.wandb.ai")
-    assert mode_of(wandb_logger(tmp_path)) == "online"
-    no_key.setenv("WANDB_BASE_URL", "http://127.0.0.1:1")
-    assert mode_of(wandb_logger(tmp_path)) == "offline"  # no login there
-    no_key.setenv("WANDB_API_KEY", "0" * 40)
-    assert mode_of(wandb_logger(tmp_path)) == "online"
-
-
-def test_wandb_mode_that_is_told_wins(no_key: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    no_key.setenv("WANDB_API_KEY", "0" * 40)
-    assert mode_of(wandb_logger(tmp_path, mode="offline")) == "offline"
-    no_key.setenv("WANDB_MODE", "disabled")
-    assert mode_of(wandb_logger(tmp_path)) == "disabled"
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # wandb's own, which change with every release
-def test_run_is_kept_offline_and_closed(
-    no_key: pytest.MonkeyPatch, tiny: Compose, tmp_path: Path
-) -> None:
-    cfg = tiny("logger=wandb")
-    record = run(cfg)
-    assert record.state == "finished"
-    assert wandb.run is None
-    runs = list(Path(cfg.paths.run).glob("wandb/offline-run-*"))
-    assert len(runs) == 1
-    assert list(runs[0].glob("*.wandb"))
-
-
-def test_wandb_run_is_marked_failed_when_the_block_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes: list[int] = []
-
-    class Wandb:
-        run = object()
-
-        @staticmethod
-        def finish(exit_code: int) -> None:
-            codes.append(exit_code)
-
-    monkeypatch.setitem(sys.modules, "wandb", Wandb)
-    with closing_wandb():
-        pass
-    with pytest.raises(KeyboardInterrupt), closing_wandb():
-        raise KeyboardInterrupt
-    assert codes == [0, 1]
+def test_loggers_without_results_of_their_own_are_left_alone(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    loggers = [csv_logger(directory)]
+    log_config(loggers, {"seed": 1}, directory, RunRecord())
+    log_results(loggers, directory, RunRecord())
+    assert not (tmp_path / "hparams.yaml").exists()
 
 
 def test_csv_logger_writes_the_metrics_file_of_the_run(tmp_path: Path) -> None:
