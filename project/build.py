@@ -6,7 +6,7 @@ handed over here and in the entry points, as plain values.
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -141,7 +141,12 @@ def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[i
 
 
 def trainer(
-    cfg: DictConfig, run: RunDirectory, data: PhotoDataModule, *, training: bool = True
+    cfg: DictConfig,
+    run: RunDirectory,
+    data: PhotoDataModule,
+    *,
+    training: bool = True,
+    tracked_as: Mapping[str, str | None] | None = None,
 ) -> pl.Trainer:
     """Builds the trainer with its callbacks and loggers.
 
@@ -150,6 +155,7 @@ def trainer(
         run: Where the run leaves its files.
         data: What will be trained or evaluated on.
         training: Whether to build the configured callbacks and loggers, which evaluation needs not.
+        tracked_as: Arguments of loggers for what their configuration leaves null.
 
     Raises:
         ConfigError: If an argument is wrong, or no callback keeps the best epoch.
@@ -164,7 +170,8 @@ def trainer(
     if training:
         _check_keeps_best(callbacks)
         loggers = [csv_logger(run)]
-        loggers += [_build(node, f"logger.{name}") for name, node in cfg.logger.items()]
+        known = tracked_as or {}
+        loggers += [tracker(node, f"logger.{name}", known) for name, node in cfg.logger.items()]
     built: pl.Trainer = _build(
         _placed(cfg.trainer),
         "trainer",
@@ -174,6 +181,22 @@ def trainer(
         default_root_dir=str(run.path),
         enable_checkpointing=training,
     )
+    return built
+
+
+def tracker(node: DictConfig, path: str, known: Mapping[str, str | None]) -> pl.loggers.Logger:
+    """Builds a logger.
+
+    Args:
+        node: An entry of ``logger``.
+        path: Its key, for errors.
+        known: Arguments for what the configuration leaves null, such as name and group.
+
+    Raises:
+        ConfigError: If an argument is unknown or of the wrong type.
+    """
+    opened = {key: value for key, value in known.items() if node.get(key, "") is None}
+    built: pl.loggers.Logger = _build(node, path, **opened)
     return built
 
 

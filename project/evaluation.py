@@ -1,7 +1,5 @@
 """Measures a finished run again, on its own photos or on others."""
 
-import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +8,17 @@ from omegaconf import DictConfig, OmegaConf
 from project import build
 from project.errors import ConfigError, RunError, suggestion
 from project.launch.processes import ctrl_c_raises, first_process
-from project.recorded import describe_split, metrics_of, recorded, report, task_overrides
+from project.recorded import (
+    Origin,
+    describe_split,
+    log_agreement,
+    metrics_of,
+    recorded,
+    report,
+    task_overrides,
+)
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord, read_record
-
-log = logging.getLogger(__name__)
 
 _SPLITS = ("train", "val", "test")
 _SPLITTING = (
@@ -37,7 +41,7 @@ def evaluate(cfg: DictConfig) -> RunRecord:
         EvenhandError: If the run, its checkpoint or the photos cannot be used.
     """
     directory = RunDirectory(Path(cfg.paths.run))
-    with recorded(cfg, directory) as record:
+    with recorded(cfg, directory, Origin(kind="evaluation")) as record:
         split = _split(cfg.data.split)
         of_run = RunDirectory.open(Path(cfg.run))
         run = read_record(of_run)
@@ -59,7 +63,7 @@ def evaluate(cfg: DictConfig) -> RunRecord:
     if first_process():
         report(directory, record)
         if own_data and cfg.checkpoint == "best":
-            _log_agreement(record.metrics, run.metrics)
+            log_agreement(record.metrics, run.metrics, "the run")
     return record
 
 
@@ -100,19 +104,3 @@ def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
 def _named(metrics: dict[str, float], split: str) -> dict[str, float]:
     """Lightning tests under the name test, whatever split it was given."""
     return {f"{split}/{name.removeprefix('test/')}": value for name, value in metrics.items()}
-
-
-def _log_agreement(now: dict[str, float], then: dict[str, float]) -> None:
-    """Says whether the run's own numbers came out again."""
-    shared = sorted(now.keys() & then.keys())
-    if not shared:
-        return
-    differ = [
-        n for n in shared if now[n] != then[n] and not (math.isnan(now[n]) and math.isnan(then[n]))
-    ]
-    if not differ:
-        log.info("All %d metrics are exactly those of the run.", len(shared))
-        return
-    log.warning("%d of %d metrics differ from those of the run:", len(differ), len(shared))
-    for name in differ:
-        log.warning("  %s: %.6f, was %.6f", name, now[name], then[name])

@@ -4,12 +4,14 @@ import contextlib
 import logging
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -17,25 +19,59 @@ from project import build
 from project.data.datamodule import PhotoDataModule
 from project.errors import EvenhandError, TrainingError
 from project.launch.processes import first_process
+from project.launch.recomposition import choices_of
 from project.report.draws import draws_text
 from project.report.page import write_report
 from project.report.tables import print_result
 from project.runs.atomic import write_bytes, write_text
+from project.runs.differences import metric_changes
 from project.runs.directory import RunDirectory
 from project.runs.environment import code_version, hardware, packages
 from project.runs.fingerprint import config_fingerprint, recipe_fingerprint
-from project.runs.record import Best, DataFacts, RunRecord, recording, refuse_finished
+from project.runs.names import run_name
+from project.runs.record import Best, DataFacts, Kind, RunRecord, recording, refuse_finished
 
 log = logging.getLogger(__name__)
 
 
+def task_overrides() -> list[str]:
+    """What was overridden on the command line; nothing when a program calls us."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+
+
+def task_choices() -> dict[str, str | None]:
+    """The option of each group; nothing when a program calls us."""
+    known = HydraConfig.initialized()
+    return choices_of(HydraConfig.get().runtime.choices) if known else {}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the configuration of a run comes from, if not straight from the command line.
+
+    Attributes:
+        kind: What is to be recorded.
+        overrides: What was overridden.
+        choices: Option by group.
+        rerun_of: Directory of the run that this one repeats, if any.
+    """
+
+    kind: Kind = "training"
+    overrides: list[str] = field(default_factory=task_overrides)
+    choices: dict[str, str | None] = field(default_factory=task_choices)
+    rerun_of: str | None = None
+
+
 @contextlib.contextmanager
-def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
+def recorded(
+    cfg: DictConfig, directory: RunDirectory, origin: Origin | None = None
+) -> Iterator[RunRecord]:
     """Records a run in its directory while the block runs; other ranks write nothing.
 
     Args:
         cfg: The composed configuration.
         directory: Where the run leaves its files.
+        origin: Where the configuration comes from; None: from the command line, to train.
 
     Yields:
         The record, for the block to complete.
@@ -47,9 +83,13 @@ def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
     values = build.plain(cfg)
     if values.get("data", {}).get("root"):  # whoever reads the record may stand elsewhere
         values["data"]["root"] = str(Path(values["data"]["root"]).absolute())
+    origin = origin or Origin()
     record = RunRecord(
         command=shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
-        overrides=task_overrides(),
+        overrides=origin.overrides,
+        choices=origin.choices,
+        kind=origin.kind,
+        rerun_of=origin.rerun_of,
         name=directory.path.name,
         seed=values.get("seed"),
         config_fingerprint=config_fingerprint(values),
@@ -71,6 +111,30 @@ def recorded(cfg: DictConfig, directory: RunDirectory) -> Iterator[RunRecord]:
         with contextlib.suppress(EvenhandError, OSError):  # the error that ended the run counts
             write_report(directory)
         raise
+
+
+def tracked_as(record: RunRecord) -> dict[str, str | None]:
+    """What experiment trackers call the run, where the configuration leaves that open.
+
+    Args:
+        record: Of the run.
+
+    Returns:
+        Its ``name``, made of the overrides, and as ``group`` the experiment, else the sweep.
+    """
+    sweep = _sweep()
+    experiment = record.choices.get("experiment")
+    # In a sweep, what varies has already given the job's directory its name.
+    name = record.name if sweep else run_name(record.overrides)
+    return {"name": name, "group": experiment or sweep}
+
+
+def _sweep() -> str | None:
+    """The directory of the sweep that this job belongs to."""
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    return Path(hydra.sweep.dir).name if hydra.mode == RunMode.MULTIRUN else None
 
 
 def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) -> None:
@@ -168,9 +232,28 @@ def report(directory: RunDirectory, record: RunRecord) -> None:
     print_result(record, directory, Console())
 
 
-def task_overrides() -> list[str]:
-    """What was overridden on the command line; nothing when a program calls us."""
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+def log_agreement(now: Mapping[str, float], then: Mapping[str, float], whose: str) -> bool:
+    """Says whether the numbers of a run came out again.
+
+    Args:
+        now: Metrics by name.
+        then: Those of the run.
+        whose: The run, in words.
+
+    Returns:
+        Whether all that both have are exactly equal, and there are any.
+    """
+    shared = sorted(now.keys() & then.keys())
+    if not shared:
+        return False
+    differ = metric_changes(then, now)
+    if not differ:
+        log.info("All %d metrics are exactly those of %s.", len(shared), whose)
+        return True
+    log.warning("%d of %d metrics differ from those of %s:", len(differ), len(shared), whose)
+    for name in differ:
+        log.warning("  %s: %.6f, was %.6f", name, now[name], then[name])
+    return False
 
 
 def _module() -> str:

@@ -5,23 +5,31 @@ from pathlib import Path
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import WeightAveraging
-from pytorch_lightning.loggers import CSVLogger
 
 from project import build
-from project.callbacks.loggers import closing_wandb
+from project.callbacks.loggers import closing_wandb, log_config, log_results
 from project.data.datamodule import PhotoDataModule
 from project.launch.processes import check_processes, ctrl_c_raises, first_process
 from project.models.classifier import Classifier
-from project.recorded import best_epoch, describe, metrics_of, recorded, report
+from project.recorded import (
+    Origin,
+    best_epoch,
+    describe,
+    metrics_of,
+    recorded,
+    report,
+    tracked_as,
+)
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
 
 
-def train(cfg: DictConfig) -> RunRecord:
+def train(cfg: DictConfig, origin: Origin | None = None) -> RunRecord:
     """Trains on the train split, tests the best epoch and reports.
 
     Args:
         cfg: A composed ``train`` configuration.
+        origin: Where it comes from; None: from the command line.
 
     Returns:
         The record of the run, as it stands in ``run.json``.
@@ -31,7 +39,12 @@ def train(cfg: DictConfig) -> RunRecord:
         KeyboardInterrupt: After Ctrl-C; what was reached is kept.
     """
     directory = RunDirectory(Path(cfg.paths.run))
-    with recorded(cfg, directory) as record, closing_wandb():
+    with closing_wandb(directory.path):
+        return _train(cfg, directory, origin)
+
+
+def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> RunRecord:
+    with recorded(cfg, directory, origin) as record:
         build.check(cfg)
         check_processes(cfg.trainer)
         build.seed_everything(cfg.seed)
@@ -40,10 +53,8 @@ def train(cfg: DictConfig) -> RunRecord:
             describe(record, directory, data)
         with record.stage("build"):
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
-            trainer = build.trainer(cfg, directory, data)
-            for logger in trainer.loggers:
-                if not isinstance(logger, CSVLogger):  # the run directory has it in .hydra
-                    logger.log_hyperparams(build.plain(cfg))
+            trainer = build.trainer(cfg, directory, data, tracked_as=tracked_as(record))
+            log_config(trainer.loggers, build.plain(cfg), directory, record)
         with record.stage("train"), ctrl_c_raises(trainer):
             trainer.fit(model, datamodule=data)
         record.best = best_epoch(trainer, directory, cfg.monitor)
@@ -51,6 +62,7 @@ def train(cfg: DictConfig) -> RunRecord:
             record.metrics = _measured(trainer, model, data, directory)
     if first_process():
         report(directory, record)
+        log_results(trainer.loggers, directory, record)
     return record
 
 

@@ -16,6 +16,8 @@ from PIL import Image
 from project.launch.hydra_versions import version_options
 from project.launch.resolvers import register_resolvers
 
+pytest_plugins = ["tests.left_runs"]
+
 REPOSITORY = Path(__file__).parent.parent
 
 # A class is the colour of a square, so that even a tiny network can learn it.

@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hydra
@@ -28,7 +28,11 @@ _DISK_TROUBLE = {
 }  # fmt: skip
 
 
-def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
+def command(
+    config_name: str,
+    run: Callable[[DictConfig], Any],
+    arguments: Callable[[Sequence[str]], list[str]] = list,
+) -> None:
     """Composes the configuration from the command line and runs it, once or as a sweep.
 
     A mistake of the user ends with a message on standard error and exit code 1, Ctrl-C with exit
@@ -37,11 +41,16 @@ def command(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     Args:
         config_name: Root config in ``conf/``, without its ending.
         run: Does the work.
+        arguments: Turns the words of the command line into those that Hydra reads, once they are
+            quoted.
     """
     register_resolvers()
     silence_known_warnings()
     wants_trace = _catch_errors_ourselves()
-    sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
+    try:
+        sys.argv[1:] = [quoted(argument) for argument in arguments(sys.argv[1:])]
+    except EvenhandError as error:
+        sys.exit(f"\nerror: {error}")
     _print_any_script()
 
     failed = False

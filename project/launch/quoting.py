@@ -1,6 +1,7 @@
 """Paths on the command line, which Hydra's grammar would take apart."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,9 +28,30 @@ def quoted(argument: str) -> str:
     match = _ASSIGNMENT.fullmatch(argument)
     if match is None or (_parses(argument) and not _is_path_like_a_list(match["value"])):
         return argument
-    escaped = re.sub(r'(\\*)"', r'\1\1\\"', match["value"])
-    candidate = f'{match["key"]}="{escaped}"'
+    candidate = f"{match['key']}={_in_quotes(match['value'])}"
     return candidate if _parses(candidate) else argument
+
+
+def as_list(words: Sequence[str]) -> str:
+    r"""Writes words as one value of Hydra's, a list of exactly these words.
+
+    Args:
+        words: Any text; what refers to other keys does not until the words are used.
+
+    Returns:
+        The list.
+
+    Example:
+        >>> print(as_list(["data.root='/a b'", 'x="y"', "z=${seed}"]))
+        ["data.root='/a b'","x=\"y\"","z=\${seed}"]
+    """
+    return f"[{','.join(_in_quotes(word.replace('${', chr(92) + '${')) for word in words)}]"
+
+
+def _in_quotes(text: str) -> str:
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f'"{escaped}"'
 
 
 def _parses(argument: str) -> bool:
@@ -41,4 +63,7 @@ def _parses(argument: str) -> bool:
 
 
 def _is_path_like_a_list(value: str) -> bool:
-    return "," in value and Path(value).exists()
+    try:
+        return "," in value and Path(value).exists()
+    except OSError:  # too long for a name
+        return False

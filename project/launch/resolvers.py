@@ -1,7 +1,9 @@
 """What the configuration can compute: names of runs and of the jobs of a sweep."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -11,13 +13,32 @@ from project.runs.names import run_name
 
 
 def register_resolvers() -> None:
-    """Makes ``${run_name:...}`` and ``${job_name:...}`` known; safe to call twice."""
+    """Makes ``${run_name:...}`` and its kin known; safe to call twice."""
     OmegaConf.register_new_resolver("run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("rerun_name", rerun_name, replace=True)
     OmegaConf.register_new_resolver(
         "job_name",
         lambda overrides, params: job_name(overrides, params or {}, sys.argv[1:]),
         replace=True,
     )
+
+
+def rerun_name(run: str, overrides: Sequence[str]) -> str:
+    """Names a repetition after the run, whose time is left out, and after what it overrides.
+
+    Args:
+        run: Directory of the run.
+        overrides: The new overrides.
+
+    Returns:
+        See `project.runs.names.run_name`.
+
+    Example:
+        >>> rerun_name("outputs/runs/2026-01-31_12-00-00_baseline", ["seed=2"])
+        'rerun=baseline,seed=2'
+    """
+    name = re.sub(r"^[\d-]+_[\d-]+_", "", Path(run).name)
+    return run_name([f"rerun={name}", *overrides])
 
 
 def job_name(

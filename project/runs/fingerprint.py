@@ -26,6 +26,8 @@ CANNOT_CHANGE_A_RESULT = (
     "trainer.log_every_n_steps",
     "trainer.profiler",
 )
+# Where photos, labels and split lie. Which they are, the fingerprint of the data says better.
+PLACES_OF_DATA = ("data.root", "data.source.table", "data.split_file")
 _DIGITS = 16
 
 
@@ -48,16 +50,70 @@ def config_fingerprint(config: Mapping[str, Any]) -> str:
     return _digest(config, CANNOT_CHANGE_A_RESULT)
 
 
-def recipe_fingerprint(config: Mapping[str, Any]) -> str:
+def recipe_fingerprint(config: Mapping[str, Any], data: str = "") -> str:
     """Digests what `config_fingerprint` does, but for the seed: equal for repeats of one recipe.
 
     Args:
         config: The composed configuration as plain nested mappings, sequences and values.
+        data: Fingerprint of photos, labels and split (`project.runs.record.DataFacts`). Given, it
+            stands for the places of the data, so that photos may lie elsewhere for each run.
 
     Returns:
         16 hexadecimal digits.
     """
-    return _digest(config, (*CANNOT_CHANGE_A_RESULT, "seed"))
+    return _digest(_with_data(config, data), (*CANNOT_CHANGE_A_RESULT, "seed"))
+
+
+def result_settings(config: Mapping[str, Any], data: str = "") -> dict[str, Any]:
+    """Lists what a run's results depend on, its seed included.
+
+    Args:
+        config: The composed configuration as plain nested mappings, sequences and values.
+        data: As for `recipe_fingerprint`; given, it is listed as ``data.fingerprint``.
+
+    Returns:
+        Value by dotted key; sequences and empty mappings are values.
+
+    Example:
+        >>> result_settings({"seed": 1, "model": {"width": 8}, "logger": {"csv": 1}})
+        {'seed': 1, 'model.width': 8}
+    """
+    return flattened(_kept(_with_data(config, data), CANNOT_CHANGE_A_RESULT))
+
+
+def can_change_a_result(key: str) -> bool:
+    """Whether results may depend on a key.
+
+    Args:
+        key: Dotted, or the name of a group.
+    """
+    return not _covered(key, CANNOT_CHANGE_A_RESULT)
+
+
+def flattened(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested configuration as one level of dotted keys.
+
+    Args:
+        node: Nested mappings; sequences and empty mappings are values.
+        prefix: Of all keys, with its dot.
+
+    Returns:
+        Value by dotted key, in the order of the configuration.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _with_data(config: Mapping[str, Any], data: str) -> Mapping[str, Any]:
+    if not data or not isinstance(config.get("data"), Mapping):
+        return config
+    elsewhere = _kept(config, PLACES_OF_DATA)
+    return {**elsewhere, "data": {**elsewhere["data"], "fingerprint": data}}
 
 
 def _covered(key: str, excluded: Sequence[str]) -> bool:
@@ -72,6 +128,8 @@ def _digest(config: Mapping[str, Any], excluded: Sequence[str]) -> str:
 
 def _kept(node: Any, excluded: Sequence[str], prefix: str = "") -> Any:
     """The same tree without the excluded key paths."""
+    if prefix == "trainer.devices." and isinstance(node, list):
+        return len(node)  # how many count, not which slots they sit in
     if not isinstance(node, Mapping):
         return node
     return {

@@ -16,6 +16,7 @@ from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
 
 State = Literal["running", "finished", "failed", "interrupted"]
+Kind = Literal["training", "evaluation"]
 Counts = dict[str, int]
 
 _TRACEBACK_LINES = 30
@@ -66,6 +67,10 @@ class RunRecord:
         state: How far the run got.
         command: The command line, fit to be pasted into a shell.
         overrides: What was overridden in the configuration.
+        choices: Option by group, whether chosen on the command line, in an experiment or by
+            default; empty when a program composed the configuration.
+        kind: Whether the run trained, or measured what another had trained.
+        rerun_of: Directory of the run that this one repeats, if any.
         name: The run's name.
         seed: The seed of everything random.
         config_fingerprint: Equal for runs that must give equal results.
@@ -90,6 +95,9 @@ class RunRecord:
     state: State = "running"
     command: str = ""
     overrides: list[str] = field(default_factory=list)
+    choices: dict[str, str | None] = field(default_factory=dict)
+    kind: Kind = "training"
+    rerun_of: str | None = None
     name: str = ""
     seed: int | None = None
     config_fingerprint: str = ""
@@ -246,6 +254,8 @@ def _without_nan(plain: Any) -> Any:  # any tree of plain values
 
 def _from_plain(plain: Mapping[str, Any]) -> RunRecord:
     record = RunRecord(**{"state": plain["state"], **_known(RunRecord, plain)})
+    if "kind" not in plain and record.seed is None:
+        record.kind = "evaluation"  # before kinds were recorded; only these have no seed
     record.metrics = {name: _number(value) for name, value in record.metrics.items()}
     record.data = DataFacts(**_known(DataFacts, plain.get("data", {})))
     if best := plain.get("best"):

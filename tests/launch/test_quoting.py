@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
-from project.launch.quoting import quoted
+from project.launch.quoting import as_list, quoted
 
 
 def value_of(argument: str) -> object:
@@ -39,5 +40,23 @@ def test_folder_with_a_comma_is_one_value(tmp_path: Path) -> None:
     assert value_of(f"data.root={tmp_path}/hats,coats") == f"{tmp_path}/hats,coats"
 
 
+def test_list_too_long_for_a_file_name_is_a_list() -> None:
+    numbers = list(range(500))
+    assert value_of(f"data.classes={numbers}") == numbers
+
+
 def test_what_cannot_be_read_even_in_quotes_is_left_to_hydra() -> None:
     assert quoted("a b=1") == "a b=1"
+
+
+def test_words_arrive_in_a_list_as_they_are() -> None:
+    words = [
+        'data.root="/a b"',
+        "x=[1,{a: b}]",
+        "y='it\\'s'",
+        "root=C:\\photos\\",
+        "모자=${seed}",
+        "",
+    ]
+    cfg = OmegaConf.create({"words": value_of(f"words={as_list(words)}")})
+    assert list(cfg.words) == words

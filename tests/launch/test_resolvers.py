@@ -1,4 +1,4 @@
-from project.launch.resolvers import job_name
+from project.launch.resolvers import job_name, rerun_name
 
 
 def test_job_is_named_after_what_varies() -> None:
@@ -19,3 +19,10 @@ def test_what_the_configuration_sweeps_over_varies() -> None:
 
 def test_sweep_of_one_job_is_named_after_all_of_it() -> None:
     assert job_name(["sampler=balanced", "seed=3"], {}, ["-m"]) == "sampler=balanced,seed=3"
+
+
+def test_repetition_is_named_after_the_run_without_its_time() -> None:
+    run = "outputs/runs/2026-01-31_12-00-00_sampler=balanced"
+    assert rerun_name(run, []).startswith("rerun=sampler=balanced")
+    assert rerun_name("outputs/runs/mine/", ["seed=2"]) == "rerun=mine,seed=2"
+    assert rerun_name("2026-01-31_12-00-00", ["paths.output=x"]) == "rerun=2026-01-31_12-00-00"

@@ -103,6 +103,7 @@ class Catalog:
                 "label": pa.array(self.classes).take(pa.array(self.labels)),
                 "split": pa.array(SPLITS).take(pa.array(self.splits)),
                 "group": self.groups,
+                "content_hash": self.content_hash,
             }
         )
         return split_csv(table)

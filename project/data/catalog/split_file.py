@@ -17,13 +17,13 @@ def split_csv(table: pa.Table) -> bytes:
     """Writes a split as CSV.
 
     Args:
-        table: Has the columns ``path``, ``label``, ``split`` and ``group``.
+        table: Has the columns ``path``, ``label``, ``split``, ``group`` and ``content_hash``.
 
     Returns:
         Contents of a file with these columns, UTF-8.
     """
     text = io.StringIO()
-    table.select(["path", "label", "split", "group"]).to_pandas().to_csv(text, index=False)
+    table.select(["path", "label", "split", "group", "content_hash"]).to_pandas().to_csv(text, index=False)
     return text.getvalue().encode()
 
 
