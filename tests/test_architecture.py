@@ -18,12 +18,18 @@ BELOW = {
     "data": set(),
     "models": set(),
     "runs": set(),
+    "stats": set(),
     "callbacks": {"runs"},
-    "report": {"runs"},
+    "report": {"runs", "stats"},
     "launch": {"runs"},
 }
-HYDRA_MAY = {"build", "recorded", "training", "evaluation", "train", "evaluate", "launch"}
-HEAVY = ("torch", "pytorch_lightning", "timm", "albumentations", "wandb", "matplotlib", "pandas")
+HYDRA_MAY = {
+    "build", "recorded", "launch",
+    "train", "training", "evaluate", "evaluation", "rerun", "rerunning", "compare", "comparison",
+}  # fmt: skip
+HEAVY = (
+    "torch", "pytorch_lightning", "timm", "albumentations", "wandb", "matplotlib", "pandas", "scipy"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +105,7 @@ def test_no_import_goes_in_a_circle(graph: grimp.ImportGraph) -> None:
     assert not circles
 
 
-@pytest.mark.parametrize("entry", ["train", "evaluate"])
+@pytest.mark.parametrize("entry", ["train", "evaluate", "rerun", "compare"])
 def test_entry_point_starts_without_heavy_imports(entry: str) -> None:
     code = f"import sys, project.{entry}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

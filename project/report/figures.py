@@ -21,7 +21,6 @@ from project.runs.atomic import write_bytes
 # Okabe and Ito's palette, told apart in every kind of colour blindness.
 _COLOURS = {"train": "#0072B2", "val": "#D55E00"}
 DOTS_PER_INCH = 144  # one and a half dots to each of CSS, for sharp screens
-_LONGEST_NAME = 28
 _MOST_CLASSES_WITH_COUNTS = 50
 
 
@@ -130,9 +129,42 @@ def save(figure: Figure, path: Path) -> None:
     write_bytes(path, png(figure))
 
 
+def by_epoch(frame: pd.DataFrame, column: str) -> "pd.Series[float]":
+    """The last value of each epoch, without what is missing.
+
+    Args:
+        frame: What `metrics.csv` holds.
+        column: As it was logged; Lightning adds a suffix when it logs the steps as well.
+
+    Returns:
+        Values by epoch, empty where the column was not logged.
+    """
+    for name in (column, f"{column}_epoch"):
+        if name in frame:
+            return frame.groupby("epoch")[name].last().dropna()
+    return pd.Series(dtype=float)
+
+
+def shortened(name: str, limit: int = 28) -> str:
+    """Both ends of a long name: neighbours such as sizes often differ in the last word only.
+
+    Args:
+        name: A class or a group.
+        limit: Longest text that is shown whole, in characters.
+
+    Example:
+        >>> shortened("speed limit of 30", 11)
+        'speed…of 30'
+    """
+    if len(name) <= limit:
+        return name
+    half = (limit - 1) // 2
+    return f"{name[:half].rstrip()}…{name[-half:].lstrip()}"
+
+
 def _draw(axes: Axes, frame: pd.DataFrame, metric: str, style: str) -> None:
     for split, colour in _COLOURS.items():
-        values = _by_epoch(frame, f"{split}/{metric}")
+        values = by_epoch(frame, f"{split}/{metric}")
         if len(values):
             label = f"{split} {metric.replace('_', ' ')}"
             # A line through one point is invisible: markers, unless they would run together.
@@ -141,14 +173,6 @@ def _draw(axes: Axes, frame: pd.DataFrame, metric: str, style: str) -> None:
                 values.index, values.to_numpy(), style, color=colour, marker=marker, markersize=3.5,
                 label=label,
             )  # fmt: skip
-
-
-def _by_epoch(frame: pd.DataFrame, column: str) -> "pd.Series[float]":
-    """The last value of each epoch; Lightning adds a suffix when it logs the steps as well."""
-    for name in (column, f"{column}_epoch"):
-        if name in frame:
-            return frame.groupby("epoch")[name].last().dropna()
-    return pd.Series(dtype=float)
 
 
 def _finish(axes: Axes, title: str, best_epoch: int | None) -> None:
@@ -175,7 +199,7 @@ def _sizes(num_classes: int) -> tuple[float, float, float]:
 
 
 def _name_classes(axes: Axes, classes: Sequence[str], size: float) -> None:
-    names = [_shortened(name) for name in classes]
+    names = [shortened(name) for name in classes]
     # parse_math: a dollar sign in a name is no formula.
     style: dict[str, Any] = {
         "fontsize": size, "fontfamily": families_for(names), "parse_math": False,
@@ -202,11 +226,3 @@ def _write_counts(
             ha="center", va="center", color=colour, fontsize=size,
             in_layout=False,  # thousands of them, all inside the axes: measuring takes seconds
         )  # fmt: skip
-
-
-def _shortened(name: str) -> str:
-    """Both ends of a long name: neighbours such as sizes often differ in the last word only."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    half = (_LONGEST_NAME - 1) // 2
-    return f"{name[:half].rstrip()}…{name[-half:].lstrip()}"

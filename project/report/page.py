@@ -1,28 +1,13 @@
 """The page about a run, one file that needs nothing else."""
 
-import base64
-import io
 from pathlib import Path
-from typing import NamedTuple
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from project.report import figures, scores
+from project.report.standalone import picture, rendered
 from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions
 from project.runs.record import RunRecord, read_record
-
-_CSS_DOTS_PER_INCH = 96
-
-
-class Picture(NamedTuple):
-    """A figure as part of the page: its caption, its content and its width in CSS pixels."""
-
-    caption: str
-    source: str
-    width: int
 
 
 def write_report(run: RunDirectory) -> Path:
@@ -41,14 +26,14 @@ def write_report(run: RunDirectory) -> Path:
     """
     record = read_record(run)
     names = write_figures(run, record)
-    page = _environment().get_template("page.html.j2").render(
-        record=record,
-        scores=scores,
-        split=scores.measured_split(record),
-        figures=[_picture(run, name) for name in names],
-        config=_text(run.config_file),
-    )  # fmt: skip
-    write_text(run.report_file, page)
+    context = {
+        "record": record,
+        "scores": scores,
+        "split": scores.measured_split(record),
+        "figures": [picture(run.figure(name), _caption(name)) for name in names],
+        "config": _text(run.config_file),
+    }
+    write_text(run.report_file, rendered("page.html.j2", context))
     return run.report_file
 
 
@@ -77,27 +62,6 @@ def write_figures(run: RunDirectory, record: RunRecord) -> list[str]:
         figures.save(figures.confusion(matrix, said.classes), run.figure(name))
         drawn.append(name)
     return drawn
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,  # class names and messages hold what users typed
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = scores.percent
-    environment.filters["duration"] = scores.duration
-    return environment
-
-
-def _picture(run: RunDirectory, name: str) -> Picture:
-    data = run.figure(name).read_bytes()
-    with Image.open(io.BytesIO(data)) as image:
-        width = round(image.width * _CSS_DOTS_PER_INCH / figures.DOTS_PER_INCH)
-    source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
-    return Picture(_caption(name), source, width)
 
 
 def _caption(name: str) -> str:

@@ -1,15 +1,29 @@
-"""Finished runs to report on."""
+"""Finished runs and comparisons to report on."""
 
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
+from project.report.comparison_text import Compared
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
+from project.runs.groups import Group
 from project.runs.predictions import Predictions, write_predictions
 from project.runs.record import Best, DataFacts, RunRecord
+from project.stats.results import (
+    About,
+    Comparison,
+    Difference,
+    Estimate,
+    Interval,
+    Needed,
+    Verdict,
+)
 
 CLASSES = ["모자", "외투", 't-shirt "old"', "<b>[red]sh$oe$s[/red]</b>"]
 TEST_COUNTS = [24, 30, 60, 0]  # nobody photographed shoes for the test
@@ -90,3 +104,95 @@ def metrics() -> dict[str, float]:
         }
         values[f"test/macro_{metric}"] = float(np.nanmean(scores))
     return values | {"test/accuracy": float(accuracy_score(said.labels, said.predicted))}
+
+
+_TRUE_SHIFTS = (0.066, -0.05, 0.002, 0.026)  # by class, and so on in turn
+_VERDICTS = (Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT, Verdict.NOT_SHOWN)
+
+
+@pytest.fixture(scope="session")
+def make_comparison() -> Callable[..., Comparison]:
+    """Makes comparisons of any size; verdicts take turns over the classes."""
+    return made_comparison
+
+
+@pytest.fixture
+def compared(tmp_path: Path, make_comparison: Callable[..., Comparison]) -> Compared:
+    """Two variants of three runs each, whose directories have learning curves."""
+    comparison = make_comparison()
+    groups = [
+        trained_group(tmp_path, name, place) for place, name in enumerate(comparison.groups)
+    ]  # fmt: skip
+    notes = ['2 photos of "모자" were left out <everywhere>.']
+    command = "python -m project.compare outputs/sweeps/clothing name=clothing"
+    return Compared(comparison, groups, notes, command, "clothing")
+
+
+def made_comparison(
+    classes: Sequence[str] = ("hat", "outer", "top", "shoes"),
+    groups: Sequence[str] = ("oversampling=none", "oversampling=outer_copy_x4", "sampler=balanced"),
+    runs: int = 3,
+) -> Comparison:
+    """Numbers that look like real ones; nothing about them is computed."""
+    images = tuple(24 + 865 * (place % 3) for place in range(len(classes)))
+    metrics = ["accuracy", "macro_recall", "macro_f1"]
+    metrics += [f"{kind}/{name}" for kind in ("recall", "precision") for name in classes]
+    shown = [
+        made_metric(place, group, metric, runs, _images(metric, classes, images))
+        for group in range(len(groups))
+        for place, metric in enumerate(metrics)
+    ]
+    return Comparison(
+        baseline=groups[0],
+        groups=tuple(groups),
+        classes=tuple(classes),
+        images=images,
+        confidence=0.95,
+        margin=0.01,
+        estimates=tuple(replace(estimate, group=groups[g]) for g, estimate, _ in shown),
+        differences=tuple(replace(d, variant=groups[g]) for g, _, d in shown if g),
+    )
+
+
+def made_metric(
+    place: int, group: int, metric: str, runs: int, images: int
+) -> tuple[int, Estimate, Difference]:
+    """One metric of one group and its difference to the baseline."""
+    kind = (place + group) % 4
+    shift = 0.0 if group == 0 else _TRUE_SHIFTS[kind] + 0.001 * group
+    half = 0.004 if kind == 2 else 0.027
+    mean = 0.8 + 0.03 * (place % 5) + shift
+    counted = runs == 1 and not metric.startswith(("macro", "precision"))
+    estimate = Estimate(
+        "", metric, mean, 0.012 if runs > 1 else math.nan, runs, images,
+        round(mean * images) if counted else None, Interval(mean - 0.02, mean + 0.02),
+    )  # fmt: skip
+    verdict = _VERDICTS[kind]
+    difference = Difference(
+        "", metric, shift, Interval(shift - half, shift + half), 0.002, 0.0312, 0.4, 0.934, verdict,
+        About.RECIPES if runs > 1 else About.MODELS, "a paired test by image and seed",
+        Needed(abs(shift), 9, 10 * images) if verdict is Verdict.NOT_SHOWN else None,
+    )  # fmt: skip
+    return group, estimate, difference
+
+
+def trained_group(folder: Path, name: str, place: int) -> Group:
+    """Runs that have logged five epochs; the first is one epoch shorter than the others."""
+    runs = []
+    for seed in (1, 2, 3):
+        run = RunDirectory(folder / f"group{place},seed={seed}")
+        run.path.mkdir()
+        rows = "".join(
+            f"{epoch},{0.5 + 0.05 * epoch + 0.02 * seed + 0.03 * place},{1 / (epoch + 1)},"
+            f"{1.2 / (epoch + 1) + 0.05 * seed}\n"
+            for epoch in range(4 if seed == 1 else 5)
+        )
+        header = "epoch,val/macro_recall,train/loss,val/loss\n"
+        run.metrics_file.write_text(header + rows, encoding="utf-8")
+        runs.append(run)
+    return Group(name, f"{place:016x}", tuple(runs), (1, 2, 3), {"oversampling.factors": place})
+
+
+def _images(metric: str, classes: Sequence[str], images: Sequence[int]) -> int:
+    kind, _, name = metric.partition("/")
+    return images[classes.index(name)] if kind == "recall" else sum(images)

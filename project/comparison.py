@@ -1,0 +1,222 @@
+"""Compares groups of runs, or published counts, and reports verdicts."""
+
+import logging
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from project.errors import ConfigError, RunError, suggestion
+from project.published import read_counts
+from project.report.comparison_files import tables
+from project.report.comparison_page import write_comparison
+from project.report.comparison_table import print_comparison
+from project.report.comparison_text import Compared
+from project.runs.alignment import align
+from project.runs.directory import RunDirectory
+from project.runs.finding import find_runs
+from project.runs.groups import Group, find_group, group_runs, nearest_group
+from project.stats import comparison as statistics
+from project.stats.counts import compare_counts
+from project.stats.results import Comparison
+
+log = logging.getLogger(__name__)
+
+MARGIN = 0.01
+CONFIDENCE = 0.95
+
+
+def compare(cfg: DictConfig) -> Comparison:
+    """Compares what the configuration names; writes tables, figures and a page.
+
+    Args:
+        cfg: A composed ``compare`` configuration.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        EvenhandError: If there is nothing to compare, or it cannot be compared.
+    """
+    values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    _check(values)
+    output = Path(values["paths"]["run"])
+    if values["counts"] is not None:
+        compared = _of_counts(values, output)
+    else:
+        inputs = [values["runs"]] if isinstance(values["runs"], str) else values["runs"]
+        compared = _of_runs(
+            find_runs(inputs),
+            output,
+            baseline=values["baseline"],
+            split=values["split"],
+            strict=values["strict"],
+            margin=values["margin"],
+            confidence=values["confidence"],
+        )
+    figures = _report(compared, output)
+    if "wandb" in values["logger"]:
+        _log_to_wandb(compared, output, figures, values["logger"]["wandb"])
+    return compared.comparison
+
+
+def compare_runs(
+    runs: Sequence[RunDirectory],
+    output: Path,
+    *,
+    baseline: str | None = None,
+    split: str = "test",
+    strict: bool = True,
+    margin: float = MARGIN,
+    confidence: float = CONFIDENCE,
+) -> Comparison:
+    """Compares runs; prints the verdicts and writes tables, figures and a page.
+
+    Args:
+        runs: Runs of at least two recipes.
+        output: Gets the files.
+        baseline: Name or overrides of the group that the others are compared with; None takes the
+            one that the others differ least from.
+        split: The split that is compared.
+        strict: Refuse runs that are unfinished or measured on other images or classes; otherwise
+            what all have in common is compared.
+        margin: Differences up to this are of no interest, in (0, 1).
+        confidence: Of the intervals; one minus it is the level of the verdicts.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        RunError: If the runs cannot be compared; says which and why.
+    """
+    compared = _of_runs(
+        runs,
+        output,
+        baseline=baseline,
+        split=split,
+        strict=strict,
+        margin=margin,
+        confidence=confidence,
+    )
+    _report(compared, output)
+    return compared.comparison
+
+
+def _of_runs(
+    runs: Sequence[RunDirectory],
+    output: Path,
+    *,
+    baseline: str | None,
+    split: str,
+    strict: bool,
+    margin: float,
+    confidence: float,
+) -> Compared:
+    grouping = group_runs(runs)
+    _require_two(grouping.groups, "runs")
+    aligned = align(grouping.groups, split, strict=strict)
+    _require_two(aligned.groups, "finished runs")
+    chosen = find_group(aligned.groups, baseline) if baseline else nearest_group(aligned.groups)
+    found = statistics.compare(
+        aligned.predicted,
+        aligned.labels,
+        aligned.classes,
+        chosen.name,
+        confidence=confidence,
+        margin=margin,
+    )
+    by_name = {group.name: group for group in aligned.groups}
+    return Compared(
+        comparison=found,
+        groups=[by_name[name] for name in found.groups],
+        notes=[*grouping.remarks, *aligned.remarks, *_lending(aligned.groups)],
+        command=_command(),
+        name=output.name,
+        split=split,
+    )
+
+
+def _require_two(groups: Sequence[Group], what: str) -> None:
+    if len(groups) < 2:
+        only = f", all of {groups[0].name}" if groups else ""
+        raise RunError(
+            f"expected {what} of at least two recipes, got {len(groups)}{only}. Runs that differ "
+            "in their seed alone repeat one recipe; name those of another one, too."
+        )
+
+
+def _lending(groups: Sequence[Group]) -> list[str]:
+    single = [group.name for group in groups if len(group.runs) == 1]
+    if not single or len(single) == len(groups):
+        return []
+    names = "; ".join(single)
+    borrowed = "takes the spread over seeds from the group that it is compared with"
+    return [f"One run only: {names}. It {borrowed}, where that has several runs."]
+
+
+def _of_counts(values: Mapping[str, Any], output: Path) -> Compared:
+    published = read_counts(Path(values["counts"]))
+    baseline = values["baseline"] or published.baseline
+    if baseline not in published.variants:
+        raise ConfigError(
+            f"baseline: expected one of {', '.join(published.variants)}, got {baseline!r}."
+            f"{suggestion(baseline, published.variants)}"
+        )
+    found = compare_counts(
+        published.variants, baseline, confidence=values["confidence"], margin=values["margin"]
+    )
+    return Compared(found, [], published.notes, _command(), output.name)
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    if bool(values["runs"]) == (values["counts"] is not None):
+        raise ConfigError(
+            "expected runs=<directories, sweeps or patterns> or counts=<file>, got "
+            f"{'both' if values['runs'] else 'neither'}. For example: "
+            "python -m project.compare runs=outputs/sweeps/<name>"
+        )
+    for key, low, high in (("margin", 0, 1), ("confidence", 0.5, 1)):
+        if not (isinstance(values[key], int | float) and low < values[key] < high):
+            raise ConfigError(
+                f"{key}: expected a share between {low} and {high}, got {values[key]!r}."
+            )
+
+
+def _report(compared: Compared, output: Path) -> dict[str, Path]:
+    """Prints and writes everything; returns the figures by name."""
+    print_comparison(compared, Console())
+    written = write_comparison(compared, output)
+    log.info("Tables, figures and the page: %s", output)
+    return {path.stem: path for path in written if path.suffix == ".png"}
+
+
+def _log_to_wandb(
+    compared: Compared, output: Path, figures: Mapping[str, Path], logger: Mapping[str, Any]
+) -> None:
+    from project.callbacks.wandb_comparison import log_comparison  # noqa: PLC0415 - only on request
+
+    verdicts = {f"{d.variant}/{d.metric}": str(d.verdict) for d in compared.comparison.differences}
+    sync = log_comparison(
+        output,
+        project=logger["project"],
+        entity=logger["entity"],
+        name=logger["name"] or compared.name,
+        group=logger["group"],
+        tags=logger["tags"],
+        mode=logger["mode"],
+        tables=tables(compared),
+        figures=figures,
+        summary={"baseline": compared.comparison.baseline, **verdicts},
+    )
+    if sync:
+        log.info("To upload the comparison to W&B: %s", sync)
+
+
+def _command() -> str:
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return shlex.join(["python", "-m", spec.name if spec else "project.compare", *sys.argv[1:]])

@@ -1,0 +1,173 @@
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from project.compare import run, with_runs
+from project.errors import ConfigError, RunError
+from project.runs.directory import RunDirectory
+from project.stats.results import About, Verdict
+from tests.conftest import REPOSITORY, Command, Compose
+
+LABELS = np.repeat([0, 1, 2], [20, 40, 60])
+COUNTS = REPOSITORY / "conf" / "published" / "clothing.yaml"
+
+
+def predictions(recalls: Sequence[float], seed: int) -> list[int]:
+    """Predictions with about these recalls; the same images are hard in every run."""
+    hard = np.random.default_rng(0).random(len(LABELS))
+    rng = np.random.default_rng([seed, *(int(100 * recall) for recall in recalls)])
+    right = hard + rng.normal(0, 0.05, len(LABELS)) < np.array(recalls)[LABELS]
+    return list(np.where(right, LABELS, (LABELS + 1) % 3))
+
+
+@pytest.fixture
+def sweep(measured: Any, tmp_path: Path) -> Path:
+    """Three samplers with three seeds each: balanced finds far more hats, root is like natural."""
+    recalls = {"natural": (0.3, 0.8, 0.9), "balanced": (0.9, 0.8, 0.9), "root": (0.35, 0.8, 0.9)}
+    for sampler, shares in recalls.items():
+        for seed in (1, 2, 3):
+            place = f"sweep/sampler={sampler},seed={seed}"
+            measured(place, sampler, seed, predictions(shares, seed), labels=list(LABELS))
+    return tmp_path / "sweep"
+
+
+def compared(compose_config: Compose, tmp_path: Path, *overrides: str) -> Any:
+    return run(compose_config("compare", f"paths.run={tmp_path}/comparison", *overrides))
+
+
+def test_sweep_gets_a_verdict_for_each_class(
+    compose_config: Compose, sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = compared(compose_config, tmp_path, f"runs={sweep}", "baseline='sampler=natural'")
+    assert found.baseline == "sampler=natural"
+    assert set(found.variants) == {"sampler=balanced", "sampler=root"}
+    hat = found.difference("sampler=balanced", "recall/hat")
+    assert hat.verdict is Verdict.BETTER
+    assert hat.about is About.RECIPES
+    assert found.difference("sampler=root", "recall/hat").verdict is Verdict.NOT_SHOWN
+    printed = capsys.readouterr().out
+    assert "better" in printed
+    assert "recall of hat" in printed
+
+
+def test_files_hold_what_was_found(compose_config: Compose, sweep: Path, tmp_path: Path) -> None:
+    found = compared(compose_config, tmp_path, f"runs={sweep}", "baseline='sampler=natural'")
+    folder = tmp_path / "comparison"
+    plain = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    assert plain["format"] == 1
+    with (folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["group"], row["metric"]): row for row in csv.DictReader(file)}
+    for difference in found.differences:
+        row = rows[difference.variant, difference.metric]
+        assert float(row["difference"]) == pytest.approx(difference.difference)
+        assert row["verdict"] == difference.verdict
+    page = (folder / "comparison.html").read_text(encoding="utf-8")
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert (folder / "comparison.md").stat().st_size > 1000
+    assert len(list((folder / "figures").glob("*.png"))) >= 2
+
+
+def test_default_baseline_of_two_groups_is_the_one_that_started_first(
+    compose_config: Compose, measured: Any, tmp_path: Path
+) -> None:
+    for day, (place, sampler) in enumerate((("one", "natural"), ("two", "balanced")), 1):
+        measured(place, sampler, 1, started=f"2026-01-0{day}T00:00:00+00:00")
+    found = compared(compose_config, tmp_path, f"runs=[{tmp_path}/one,{tmp_path}/two]")
+    assert found.groups == ("sampler=natural", "sampler=balanced")
+    assert {d.about for d in found.differences} == {About.MODELS}
+
+
+def test_directories_sweeps_and_patterns_mix(
+    compose_config: Compose, sweep: Path, tmp_path: Path
+) -> None:
+    one = sweep / "sampler=natural,seed=1"
+    pattern = sweep / "sampler=bal*"
+    found = compared(compose_config, tmp_path, f'runs=["{one}","{pattern}"]')
+    assert {found.estimate(name, "accuracy").runs for name in found.groups} == {1, 3}
+    assert {d.about for d in found.differences} == {About.RECIPES}
+
+
+def test_baseline_that_is_not_there_is_answered_with_those_that_are(
+    compose_config: Compose, sweep: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match=r'(?s)Did you mean "sampler=natural"\?.*sampler=root'):
+        compared(compose_config, tmp_path, f"runs={sweep}", "baseline='sampler=naturl'")
+
+
+def test_repeats_of_one_recipe_are_no_comparison(
+    compose_config: Compose, sweep: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="at least two recipes, got 1, all of"):
+        compared(compose_config, tmp_path, f"runs='{sweep}/sampler=root*'")
+
+
+def test_what_cannot_be_compared_is_refused_unless_told_to_take_what_is_common(
+    compose_config: Compose, sweep: Path, measured: Any, tmp_path: Path
+) -> None:
+    fewer = [int(label) for label in LABELS[:100]]
+    measured("sweep/sampler=power,seed=1", "power", 1, fewer, labels=fewer)
+    with pytest.raises(RunError, match=r"sampler=power,seed=1: other images: 20 that others have"):
+        compared(compose_config, tmp_path, f"runs={sweep}")
+    found = compared(compose_config, tmp_path, f"runs={sweep}", "strict=false")
+    assert sum(found.images) == 100
+    assert "100 test images that all runs have in common" in (
+        tmp_path / "comparison" / "comparison.md"
+    ).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "match"),
+    [
+        ([], r"expected runs=.* or counts=<file>, got neither"),
+        (["runs=x", "counts=y"], "got both"),
+        (["runs=x", "margin=2"], "margin: expected a share between 0 and 1, got 2"),
+        (["runs=x", "confidence=95"], "confidence: expected a share between 0.5 and 1, got 95"),
+        ([f"counts={COUNTS}", "baseline=nothing"], "baseline: expected one of all x4 by colour"),
+    ],
+)
+def test_mistake_is_answered(
+    compose_config: Compose, tmp_path: Path, overrides: list[str], match: str
+) -> None:
+    with pytest.raises(ConfigError, match=match):
+        compared(compose_config, tmp_path, *overrides)
+
+
+def test_published_counts_need_no_runs(compose_config: Compose, tmp_path: Path) -> None:
+    found = compared(compose_config, tmp_path, f"counts={COUNTS}")
+    verdicts = {d.metric: d.verdict for d in found.differences}
+    assert verdicts == {
+        "accuracy": Verdict.NOT_SHOWN,
+        "macro_recall": Verdict.NOT_SHOWN,
+        "recall/hat": Verdict.NOT_SHOWN,
+        "recall/outer": Verdict.BETTER,
+        "recall/top": Verdict.WORSE,
+        "recall/bottom": Verdict.BETTER,
+        "recall/shoes": Verdict.NOT_SHOWN,
+    }
+
+
+def test_command_takes_what_the_shell_makes_of_a_pattern(
+    command: Command, sweep: Path, tmp_path: Path
+) -> None:
+    done = command("compare", *map(str, sorted(sweep.iterdir())), "name=mine")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "3 groups, 9 runs, 120 test images of 3 classes" in done.stdout
+    assert (tmp_path / "outputs" / "comparisons" / "mine" / "comparison.html").is_file()
+
+
+def test_runs_with_and_without_the_key_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"runs either with the key or without"):
+        with_runs(["runs=outputs/sweeps/one", "outputs/sweeps/two"])
+
+
+def test_words_of_hydra_are_not_taken_for_runs(tmp_path: Path) -> None:
+    words = ["--cfg", "job", "logger=wandb", "hydra.run.dir=/tmp/x", "-c", "job"]
+    assert with_runs(words) == words
+    run_directory = RunDirectory(tmp_path / "seed=1,model=x")
+    run_directory.path.mkdir()
+    assert with_runs([str(run_directory.path)]) == [f'runs=["{run_directory.path}"]']
