@@ -132,27 +132,31 @@ def points(difference: float) -> str:
         difference: In [-1, 1], or NaN.
 
     Example:
-        >>> points(0.0662), points(-0.0004), points(float("nan"))
+        >>> points(0.0662), points(0.0), points(float("nan"))
         ('+6.6', '0.0', '–')
     """
-    return number(difference, "+") if round(100 * difference, 1) else "0.0"
+    return number(difference, "+") if round(100 * difference, 2) else number(0.0)
 
 
 def number(share: float, sign: str = "") -> str:
     """A share in percent without the sign of percent.
+
+    What one decimal would round to zero gets two: on which side of zero an interval ends matters.
 
     Args:
         share: In [-1, 1], or NaN.
         sign: ``+`` to mark positive numbers too.
 
     Example:
-        >>> number(0.8672), number(0.01, "+")
-        ('86.7', '+1.0')
+        >>> number(0.8672), number(0.01, "+"), number(-0.0004)
+        ('86.7', '+1.0', '-0.04')
     """
     if math.isnan(share):
         return NOT_DEFINED
-    rounded = round(100 * share, 1) + 0.0  # no minus before a zero
-    return f"{rounded:{sign}.1f}"
+    percent = 100 * share
+    decimals = 2 if 0.005 <= abs(percent) < 0.05 else 1
+    rounded = round(percent, decimals) + 0.0  # no minus before a zero
+    return f"{rounded:{sign}.{decimals}f}"
 
 
 def between(interval: Interval, form: str = "[{}, {}]") -> str:

@@ -25,14 +25,16 @@ NAN = math.nan
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(0.0662, "+6.6"), (-0.0304, "-3.0"), (0.0004, "0.0"), (-0.0004, "0.0"), (NAN, "–")],
+    [(0.0662, "+6.6"), (-0.0304, "-3.0"), (0.0004, "+0.04"), (-1e-17, "0.0"), (NAN, "–")],
 )
 def test_differences_are_percent_points_with_a_sign(share: float, shown: str) -> None:
     assert points(share) == shown
 
 
-@pytest.mark.parametrize(("share", "shown"), [(1.0, "100.0"), (-0.0001, "0.0"), (NAN, "–")])
-def test_shares_are_percent(share: float, shown: str) -> None:
+@pytest.mark.parametrize(
+    ("share", "shown"), [(1.0, "100.0"), (-0.0001, "-0.01"), (-1e-17, "0.0"), (NAN, "–")]
+)
+def test_shares_are_percent_and_keep_their_side_of_zero(share: float, shown: str) -> None:
     assert number(share) == shown
 
 
