@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,51 @@ from project.runs.finding import find_runs
 from project.runs.groups import Group, find_group, group_runs, nearest_group
 from project.stats import comparison as statistics
 from project.stats.counts import compare_counts
+from project.stats.metrics import KINDS
 from project.stats.results import Comparison
 
 log = logging.getLogger(__name__)
 
-MARGIN = 0.01
-CONFIDENCE = 0.95
+
+@dataclass(frozen=True)
+class Options:
+    """How to compare; ``conf/compare.yaml`` has the same keys.
+
+    Attributes:
+        split: The split whose predictions are compared.
+        baseline: Name or overrides of the group that the others are compared with; None takes the
+            one that the others differ least from.
+        strict: Refuse runs that are unfinished or measured on other images or classes; otherwise
+            what all have in common is compared.
+        metrics: Kinds of metrics that are tested.
+        margin: Differences up to this are of no interest, in (0, 1).
+        confidence: Of the intervals; one minus it is the level of the verdicts.
+    """
+
+    split: str = "test"
+    baseline: str | None = None
+    strict: bool = True
+    metrics: Sequence[str] = KINDS
+    margin: float = 0.01
+    confidence: float = 0.95
+
+    def check(self) -> None:
+        """Refuses what cannot be meant.
+
+        Raises:
+            ConfigError: Naming the key.
+        """
+        for key, low, high in (("margin", 0, 1), ("confidence", 0.5, 1)):
+            value = getattr(self, key)
+            if not (isinstance(value, int | float) and low < value < high):
+                raise ConfigError(
+                    f"{key}: expected a share between {low} and {high}, got {value!r}."
+                )
+        unknown = [kind for kind in self.metrics if kind not in KINDS]
+        if unknown or not self.metrics:
+            found = repr(unknown[0]) if unknown else "none"
+            near = suggestion(unknown[0], KINDS) if unknown else ""
+            raise ConfigError(f"metrics: expected some of {', '.join(KINDS)}, got {found}.{near}")
 
 
 def compare(cfg: DictConfig) -> Comparison:
@@ -43,21 +83,21 @@ def compare(cfg: DictConfig) -> Comparison:
         EvenhandError: If there is nothing to compare, or it cannot be compared.
     """
     values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    _check(values)
-    output = Path(values["paths"]["run"])
-    if values["counts"] is not None:
-        compared = _of_counts(values, output)
-    else:
-        inputs = [values["runs"]] if isinstance(values["runs"], str) else values["runs"]
-        compared = _of_runs(
-            find_runs(inputs),
-            output,
-            baseline=values["baseline"],
-            split=values["split"],
-            strict=values["strict"],
-            margin=values["margin"],
-            confidence=values["confidence"],
+    options = Options(**{option.name: values[option.name] for option in fields(Options)})
+    options.check()
+    runs, counts = values["runs"], values["counts"]
+    if bool(runs) == (counts is not None):
+        raise ConfigError(
+            "expected runs=<directories, sweeps or patterns> or counts=<file>, got "
+            f"{'both' if runs else 'neither'}. For example: "
+            "python -m project.compare runs=outputs/sweeps/<name>"
         )
+    output = Path(values["paths"]["run"])
+    if counts is not None:
+        compared = _of_counts(Path(counts), options, output.name)
+    else:
+        found = find_runs([runs] if isinstance(runs, str) else runs)
+        compared = _of_runs(found, options, output.name)
     figures = _report(compared, output)
     if "wandb" in values["logger"]:
         _log_to_wandb(compared, output, figures, values["logger"]["wandb"])
@@ -65,27 +105,14 @@ def compare(cfg: DictConfig) -> Comparison:
 
 
 def compare_runs(
-    runs: Sequence[RunDirectory],
-    output: Path,
-    *,
-    baseline: str | None = None,
-    split: str = "test",
-    strict: bool = True,
-    margin: float = MARGIN,
-    confidence: float = CONFIDENCE,
+    runs: Sequence[RunDirectory], output: Path, options: Options | None = None
 ) -> Comparison:
     """Compares runs; prints the verdicts and writes tables, figures and a page.
 
     Args:
         runs: Runs of at least two recipes.
         output: Gets the files.
-        baseline: Name or overrides of the group that the others are compared with; None takes the
-            one that the others differ least from.
-        split: The split that is compared.
-        strict: Refuse runs that are unfinished or measured on other images or classes; otherwise
-            what all have in common is compared.
-        margin: Differences up to this are of no interest, in (0, 1).
-        confidence: Of the intervals; one minus it is the level of the verdicts.
+        options: How to compare.
 
     Returns:
         The comparison.
@@ -93,50 +120,35 @@ def compare_runs(
     Raises:
         RunError: If the runs cannot be compared; says which and why.
     """
-    compared = _of_runs(
-        runs,
-        output,
-        baseline=baseline,
-        split=split,
-        strict=strict,
-        margin=margin,
-        confidence=confidence,
-    )
+    compared = _of_runs(runs, options or Options(), output.name)
     _report(compared, output)
     return compared.comparison
 
 
-def _of_runs(
-    runs: Sequence[RunDirectory],
-    output: Path,
-    *,
-    baseline: str | None,
-    split: str,
-    strict: bool,
-    margin: float,
-    confidence: float,
-) -> Compared:
+def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compared:
     grouping = group_runs(runs)
     _require_two(grouping.groups, "runs")
-    aligned = align(grouping.groups, split, strict=strict)
+    aligned = align(grouping.groups, options.split, strict=options.strict)
+    groups = {group.name: group for group in aligned.groups}
     _require_two(aligned.groups, "finished runs")
-    chosen = find_group(aligned.groups, baseline) if baseline else nearest_group(aligned.groups)
+    wanted = options.baseline
+    chosen = find_group(aligned.groups, wanted) if wanted else nearest_group(aligned.groups)
     found = statistics.compare(
         aligned.predicted,
         aligned.labels,
         aligned.classes,
         chosen.name,
-        confidence=confidence,
-        margin=margin,
+        metrics=options.metrics,
+        confidence=options.confidence,
+        margin=options.margin,
     )
-    by_name = {group.name: group for group in aligned.groups}
     return Compared(
         comparison=found,
-        groups=[by_name[name] for name in found.groups],
+        groups=[groups[group] for group in found.groups],
         notes=[*grouping.remarks, *aligned.remarks, *_lending(aligned.groups)],
         command=_command(),
-        name=output.name,
-        split=split,
+        name=name,
+        split=options.split,
     )
 
 
@@ -158,32 +170,22 @@ def _lending(groups: Sequence[Group]) -> list[str]:
     return [f"One run only: {names}. It {borrowed}, where that has several runs."]
 
 
-def _of_counts(values: Mapping[str, Any], output: Path) -> Compared:
-    published = read_counts(Path(values["counts"]))
-    baseline = values["baseline"] or published.baseline
+def _of_counts(file: Path, options: Options, name: str) -> Compared:
+    published = read_counts(file)
+    baseline = options.baseline or published.baseline
     if baseline not in published.variants:
         raise ConfigError(
             f"baseline: expected one of {', '.join(published.variants)}, got {baseline!r}."
             f"{suggestion(baseline, published.variants)}"
         )
     found = compare_counts(
-        published.variants, baseline, confidence=values["confidence"], margin=values["margin"]
+        published.variants,
+        baseline,
+        metrics=options.metrics,
+        confidence=options.confidence,
+        margin=options.margin,
     )
-    return Compared(found, [], published.notes, _command(), output.name)
-
-
-def _check(values: Mapping[str, Any]) -> None:
-    if bool(values["runs"]) == (values["counts"] is not None):
-        raise ConfigError(
-            "expected runs=<directories, sweeps or patterns> or counts=<file>, got "
-            f"{'both' if values['runs'] else 'neither'}. For example: "
-            "python -m project.compare runs=outputs/sweeps/<name>"
-        )
-    for key, low, high in (("margin", 0, 1), ("confidence", 0.5, 1)):
-        if not (isinstance(values[key], int | float) and low < values[key] < high):
-            raise ConfigError(
-                f"{key}: expected a share between {low} and {high}, got {values[key]!r}."
-            )
+    return Compared(found, [], published.notes, _command(), name)
 
 
 def _report(compared: Compared, output: Path) -> dict[str, Path]:

@@ -147,8 +147,12 @@ def _print(title: str, headings: Sequence[str], rows: Sequence[Change]) -> None:
 
 def _compare(run: RunDirectory, new: RunDirectory, output: Path) -> None:
     """Ends with the paired comparison; the earlier run is the baseline."""
-    from project.comparison import compare_runs  # noqa: PLC0415 - only where it is asked for
+    from project.comparison import Options, compare_runs  # noqa: PLC0415 - only where asked for
 
-    runs = [run, new]
-    baseline = next(group for group in group_runs(runs).groups if run in group.runs)
-    compare_runs(runs, output / "comparisons" / new.path.name, baseline=baseline.name)
+    groups = group_runs([run, new]).groups
+    if len(groups) < 2:
+        log.info("Both runs are of one recipe, so there are no recipes to compare.")
+        return
+    baseline = next(group.name for group in groups if run in group.runs)
+    folder = output / "comparisons" / new.path.name
+    compare_runs([run, new], folder, Options(baseline=baseline))

@@ -127,6 +127,8 @@ def test_what_cannot_be_compared_is_refused_unless_told_to_take_what_is_common(
         (["runs=x", "counts=y"], "got both"),
         (["runs=x", "margin=2"], "margin: expected a share between 0 and 1, got 2"),
         (["runs=x", "confidence=95"], "confidence: expected a share between 0.5 and 1, got 95"),
+        (["runs=x", "metrics=[recal]"], r"metrics: expected some of .*got 'recal'.*\"recall\""),
+        (["runs=x", "metrics=[]"], "metrics: expected some of accuracy, .*got none"),
         ([f"counts={COUNTS}", "baseline=nothing"], "baseline: expected one of all x4 by colour"),
     ],
 )
@@ -149,6 +151,20 @@ def test_published_counts_need_no_runs(compose_config: Compose, tmp_path: Path) 
         "recall/bottom": Verdict.BETTER,
         "recall/shoes": Verdict.NOT_SHOWN,
     }
+
+
+def test_fewer_metrics_are_fewer_tests(
+    compose_config: Compose, sweep: Path, tmp_path: Path
+) -> None:
+    overrides = [f"runs={sweep}", "baseline='sampler=natural'"]
+    every = compared(compose_config, tmp_path, *overrides)
+    recalls = compared(compose_config, tmp_path, *overrides, "metrics=[recall]")
+    assert recalls.metrics == ("recall/hat", "recall/outer", "recall/top")
+    one, other = (c.difference("sampler=root", "recall/hat") for c in (every, recalls))
+    assert one.p_value == other.p_value
+    assert other.p_adjusted <= one.p_adjusted
+    counts = compared(compose_config, tmp_path, f"counts={COUNTS}", "metrics=[accuracy,precision]")
+    assert counts.metrics == ("accuracy",)
 
 
 def test_command_takes_what_the_shell_makes_of_a_pattern(

@@ -6,11 +6,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from project import train
+from project.runs.directory import RunDirectory
 from tests.conftest import REPOSITORY, Compose, command_environment
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -26,6 +28,8 @@ TARGETS = [line for line in LINES if line.startswith("make ")]
 # One batch of few photos; with the wardrobe, a fiftieth of it.
 SMALL = ["debug=one_step", "data.batch_size=4", "trainer.enable_progress_bar=false"]
 WARDROBE = ["data.source.scale=0.02"]
+# Folders of conf/ that the tour leaves out.
+NO_CHOICES = {"paths", "hydra", "debug", "experiment", "published"}
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +41,17 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def finished_run(tiny: Compose, tmp_path: Path) -> Path:
     """A run for commands that need one; `hat` and `top` are among its classes."""
-    cfg = tiny(f"paths.run={tmp_path}/finished")
+    cfg = tiny(f"paths.run={tmp_path}/finished", "oversampling=copy")
     train.run(cfg)
     return Path(cfg.paths.run)
+
+
+@pytest.fixture
+def left_sweep(measured: Callable[..., RunDirectory], tmp_path: Path) -> Path:
+    """A sweep over samplers, for commands that compare."""
+    for sampler in ("natural", "balanced"):
+        measured(f"sweep/sampler={sampler}", sampler, 1)
+    return tmp_path / "sweep"
 
 
 @pytest.fixture
@@ -63,10 +75,11 @@ def test_readme_has_commands() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS)
 def test_command_of_the_readme_runs(
-    line: str, tmp_path: Path, drawn: Path, own_photos: Path, finished_run: Path
+    line: str, tmp_path: Path, drawn: Path, own_photos: Path, finished_run: Path, left_sweep: Path
 ) -> None:
     line = line.replace("path/to/photos", str(own_photos))
     line = line.replace("path/to/run", str(finished_run))
+    line = line.replace("path/to/sweep", str(left_sweep))
     arguments = shlex.split(line)[1:]
     if "project.train" in arguments:
         known = any(argument.startswith("data=") for argument in arguments)
@@ -85,7 +98,8 @@ def test_command_of_the_readme_runs(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert list((tmp_path / "outputs").rglob("run.json"))
+    left = "comparison.html" if "project.compare" in line or "compare=true" in line else "run.json"
+    assert list((tmp_path / "outputs").rglob(left))
 
 
 def split_root(run: Path) -> str:
@@ -113,7 +127,7 @@ def test_make_help_lists_every_target() -> None:
 
 def test_tour_names_every_option() -> None:
     for group in sorted((REPOSITORY / "conf").iterdir()):
-        if not group.is_dir() or group.name in ("paths", "hydra", "debug", "experiment"):
+        if not group.is_dir() or group.name in NO_CHOICES:
             continue
         for file in group.glob("[a-z]*.yaml"):
             assert file.stem in README, f"{group.name}={file.stem}"

@@ -24,9 +24,9 @@ STYLES: Mapping[Verdict, str] = {
 }
 _GAP = 2  # between two columns
 _MIN_NAME_WIDTH = 12  # longer names continue on a second line
-# Lines that a screen or two can hold. Where there are more, all but the largest differences that
-# are shown are left to the files: the answer must not scroll away.
-_MOST_LINES = 60
+# Beyond these all but the largest differences that are shown are left to the files.
+_MOST_ROWS_OF_OVERVIEW = 100
+_MOST_ROWS_OF_VARIANTS = 200  # of all their tables together
 _MOST_SHOWN_IN_OVERVIEW = 30
 _MOST_SHOWN_OF_A_VARIANT = 10
 _MOST_QUESTIONS = 4
@@ -149,7 +149,9 @@ def _print_findings(compared: Compared, console: Console) -> None:
 
 
 def _print_overview(comparison: Comparison, console: Console) -> None:
-    metrics = _telling(comparison, comparison.differences, _MOST_SHOWN_IN_OVERVIEW)
+    metrics = cells.ordered_metrics(comparison)
+    if len(metrics) > _MOST_ROWS_OF_OVERVIEW:
+        metrics = _telling(metrics, comparison.differences, _MOST_SHOWN_IN_OVERVIEW)
     for table in overview_tables(comparison, metrics, console.width):
         console.print()
         console.print(Text(f"Difference to {comparison.baseline}, percent points", "bold"))
@@ -159,7 +161,9 @@ def _print_overview(comparison: Comparison, console: Console) -> None:
 
 def _print_variant(comparison: Comparison, variant: str, console: Console) -> None:
     differences = [d for d in comparison.differences if d.variant == variant]
-    metrics = _telling(comparison, differences, _MOST_SHOWN_OF_A_VARIANT)
+    metrics = cells.ordered_metrics(comparison)
+    if len(metrics) * len(comparison.variants) > _MOST_ROWS_OF_VARIANTS:
+        metrics = _telling(metrics, differences, _MOST_SHOWN_OF_A_VARIANT)
     titles = {cells.title(metric) for metric in metrics}
     lines = [line for line in cells.lines(comparison, variant) if line.metric in titles]
     runs = cells.runs(comparison)
@@ -194,11 +198,8 @@ def _print_item(item: Text, console: Console) -> None:
         console.print(Padding(line, (0, 0, 0, 2 if place == 0 else 4), expand=False))
 
 
-def _telling(comparison: Comparison, differences: Sequence[Difference], most: int) -> list[str]:
-    """All metrics; if too many, those of all images and the largest differences that are shown."""
-    metrics = cells.ordered_metrics(comparison)
-    if len(metrics) * len(comparison.variants) <= _MOST_LINES:
-        return metrics
+def _telling(metrics: Sequence[str], differences: Sequence[Difference], most: int) -> list[str]:
+    """The metrics of all images, and those of the largest differences that are shown."""
     shown = [d for d in differences if d.verdict in (Verdict.BETTER, Verdict.WORSE)]
     largest = sorted(shown, key=lambda d: -abs(d.difference))
     kept = list(dict.fromkeys(d.metric for d in largest))[:most]
@@ -210,9 +211,10 @@ def _overview_table(
 ) -> Table:
     table = _table("metric")
     for column in columns:
-        table.add_column(
-            Text(comparison.variants[column]), overflow="fold", min_width=_widest(rows)
-        )
+        name = comparison.variants[column]
+        if cell_len(name) > _widest(rows):
+            name = name.replace(",", ",\n")  # between overrides rather than within them
+        table.add_column(Text(name), overflow="fold", min_width=_widest(rows))
     for metric, row in rows.items():
         shown = [Text(cells.marked(row[column]), STYLES[row[column].verdict]) for column in columns]
         table.add_row(Text(cells.title(metric)), *shown)

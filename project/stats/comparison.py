@@ -1,6 +1,6 @@
 """Groups of runs, measured on the same images, to verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from project.stats.inference import (
 )
 from project.stats.judging import Tested, judged
 from project.stats.metrics import (
+    KINDS,
     Ints,
     Metric,
     Tallies,
@@ -38,6 +39,7 @@ def compare(
     classes: Sequence[str],
     baseline: str,
     *,
+    metrics: Collection[str] = KINDS,
     confidence: float = 0.95,
     margin: float = 0.01,
     resamples: int = RESAMPLES,
@@ -57,6 +59,7 @@ def compare(
         labels: True classes ``(N,)``, in ``[0, C)``.
         classes: The C class names. Those without images are left out.
         baseline: Name of the group that the others are compared with.
+        metrics: Kinds of metrics. The fewer are tested, the less is lost to Holm.
         confidence: Of the intervals; one minus it is the level of the verdicts.
         margin: Differences up to this are of no interest, in (0, 1).
         resamples: Test sets that the bootstrap draws, always the same ones.
@@ -64,7 +67,7 @@ def compare(
     Returns:
         Estimates and differences, in the order of `metrics_of`.
     """
-    measured = _Measured.of(predicted, labels, classes, resamples)
+    measured = _Measured.of(predicted, labels, classes, metrics, resamples)
     names = (baseline, *(name for name in predicted if name != baseline))
     tested = [
         _tested(measured, metric, name, baseline, confidence, margin)
@@ -94,12 +97,18 @@ class _Measured:
     predicted: Mapping[str, Ints]
     labels: Ints
     classes: tuple[str, ...]
+    metrics: Sequence[Metric]
     tallies: Mapping[str, Tallies]
     elsewhere: Mapping[str, Tallies]  # on resampled test sets
 
     @classmethod
     def of(
-        cls, predicted: Mapping[str, Ints], labels: Ints, classes: Sequence[str], resamples: int
+        cls,
+        predicted: Mapping[str, Ints],
+        labels: Ints,
+        classes: Sequence[str],
+        metrics: Collection[str],
+        resamples: int,
     ) -> "_Measured":
         present, labels = np.unique(labels, return_inverse=True)
         order = np.argsort(labels, kind="stable")
@@ -108,6 +117,7 @@ class _Measured:
         sorted_labels = labels[order]
         renamed = {name: renumbered[runs][:, order] for name, runs in predicted.items()}
         count = len(present)
+        names = tuple(classes[number] for number in present)
         drawn = resampled(
             np.concatenate(list(renamed.values())), sorted_labels, count, resamples,
             np.random.default_rng(0),
@@ -116,7 +126,8 @@ class _Measured:
         return cls(
             predicted=renamed,
             labels=sorted_labels,
-            classes=tuple(classes[number] for number in present),
+            classes=names,
+            metrics=metrics_of(names, metrics),
             tallies={name: tally(runs, sorted_labels, count) for name, runs in renamed.items()},
             elsewhere={
                 name: Tallies(
@@ -127,10 +138,6 @@ class _Measured:
                 for (name, runs), end in zip(renamed.items(), ends, strict=True)
             },
         )
-
-    @property
-    def metrics(self) -> list[Metric]:
-        return metrics_of(self.classes)
 
     def rows(self, metric: Metric) -> slice:
         """The images that the metric is about."""

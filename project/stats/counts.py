@@ -1,6 +1,6 @@
 """Published counts to verdicts: all that can be said without the predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from project.stats.inference import effective_size, equivalence_test, t_test, wilson
 from project.stats.judging import Tested, judged
+from project.stats.metrics import KINDS
 from project.stats.results import About, Comparison, Difference, Estimate, Interval, Verdict
 from project.stats.variance import Variance
 
@@ -16,7 +17,12 @@ Counts = Mapping[str, tuple[int, int]]
 
 
 def compare_counts(
-    counts: Mapping[str, Counts], baseline: str, *, confidence: float = 0.95, margin: float = 0.01
+    counts: Mapping[str, Counts],
+    baseline: str,
+    *,
+    metrics: Collection[str] = KINDS,
+    confidence: float = 0.95,
+    margin: float = 0.01,
 ) -> Comparison:
     """Compares networks of which only the correct and all images of each class are known.
 
@@ -32,6 +38,7 @@ def compare_counts(
     Args:
         counts: Correct and total of each class, by variant and class; the same classes everywhere.
         baseline: The variant that the others are compared with.
+        metrics: Kinds of metrics. Those that counts cannot tell are left out.
         confidence: Of the intervals; one minus it is the level of the verdicts.
         margin: Differences up to this are of no interest, in (0, 1).
 
@@ -45,6 +52,7 @@ def compare_counts(
         test
         for name in names[1:]
         for test in _tests(name, sides[name], sides[baseline], classes, confidence, margin)
+        if _kind(test.difference.metric) in metrics
     ]
     return Comparison(
         baseline=baseline,
@@ -53,9 +61,18 @@ def compare_counts(
         images=tuple(counts[baseline][label][1] for label in classes),
         confidence=confidence,
         margin=margin,
-        estimates=tuple(e for n in names for e in _estimates(n, sides[n], classes, confidence)),
+        estimates=tuple(
+            estimate
+            for name in names
+            for estimate in _estimates(name, sides[name], classes, confidence)
+            if _kind(estimate.metric) in metrics
+        ),
         differences=tuple(judged(tested, confidence, margin)),
     )
+
+
+def _kind(metric: str) -> str:
+    return metric.partition("/")[0]
 
 
 @dataclass(frozen=True)

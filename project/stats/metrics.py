@@ -4,9 +4,9 @@ Predictions are arrays of class numbers ``(..., N)`` for N images and any number
 have `support` images each, none of them 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Kind = Literal["accuracy", "macro_recall", "macro_f1", "recall", "precision"]
+KINDS: tuple[str, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,17 @@ class Metric:
         return self.kind in ("accuracy", "recall")
 
 
-def metrics_of(classes: Sequence[str]) -> list[Metric]:
+def metrics_of(classes: Sequence[str], kinds: Collection[str] = KINDS) -> list[Metric]:
     """The metrics that groups are compared by, in the order of all tables.
 
     Args:
         classes: Class names in label order.
+        kinds: Those that are wanted.
     """
     overall = [Metric("accuracy"), Metric("macro_recall"), Metric("macro_f1")]
     recalls = [Metric("recall", name, number) for number, name in enumerate(classes)]
     precisions = [Metric("precision", name, number) for number, name in enumerate(classes)]
-    return overall + recalls + precisions
+    return [metric for metric in overall + recalls + precisions if metric.kind in kinds]
 
 
 @dataclass(frozen=True)

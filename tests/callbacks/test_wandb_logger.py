@@ -113,7 +113,7 @@ def test_server_that_dies_in_mid_run_costs_a_wait_and_a_command(
     cfg = tiny("logger=wandb", "logger.wandb.upload_timeout_seconds=3", "trainer.max_epochs=2")
     begin = time.monotonic()
     record = run(cfg)
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 120  # a hang, not a speed
     assert record.state == "finished"
     assert wandb.run is None
     told = re.findall(r"wandb sync .*", caplog.text)[-1]
