@@ -21,24 +21,17 @@ from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
 from project.stats.comparison import compare
-from project.stats.inference import (
-    difference_interval,
-    effective_size,
-    mcnemar_test,
-    t_test,
-    wilson,
-)
 from project.stats.metrics import Ints
 from project.stats.results import Comparison, Verdict
-from project.stats.variance import Sample, Variance, of_difference, of_mean
 
 Bools = npt.NDArray[np.bool_]
 Row = Sequence[object]
 
 RUNS = (1, 3, 5, 10)
+UNEQUAL_RUNS = ((1, 3), (2, 2), (2, 10), (3, 10))
 SIZES = (24, 80, 300, 889, 4176)
-CONFIDENCE = 0.95
-LEVEL = 1 - CONFIDENCE
+LEVEL = 0.05
+MARGIN = 0.02
 # Of a small test set such as people have, in the imbalance of the clothing photos.
 CLASS_SIZES = (12, 38, 150, 84, 73)
 SIMILAR_IMAGES = 10  # in a group that a training likes or dislikes together
@@ -62,6 +55,10 @@ class Noise:
     cluster: float = 0.0
     rest: float = 1.0
 
+    def without_seeds(self) -> "Noise":
+        """Of a single model."""
+        return replace(self, seed=0.0, cluster=0.0)
+
     @property
     def total(self) -> float:
         """Of a logit."""
@@ -81,56 +78,73 @@ class Truth:
     """Two recipes, and how they are measured.
 
     Attributes:
-        runs: Runs of each.
+        runs: Runs of the variant and of the baseline.
         sizes: Test images of each class.
         recall: Of the baseline, for every class.
         gain: Recall of the variant minus that.
-        noise: What makes runs differ.
+        noise: What makes runs of the baseline differ.
+        variant_noise: The same of the variant; None: the same.
     """
 
-    runs: int
+    runs: tuple[int, int]
     sizes: tuple[int, ...]
     recall: float
     gain: float = 0.0
     noise: Noise = Noise()
+    variant_noise: Noise | None = None
 
     def draw(self, rng: np.random.Generator) -> tuple[Bools, Bools]:
-        """Whether baseline and variant are right, each ``(runs, images)``.
+        """Whether variant and baseline are right, each ``(runs, images)``.
 
         One run a side is about these two models: their difference is the truth, so what shifts all
         images of a run is left out.
         """
-        one = self.runs == 1
-        noise = replace(self.noise, seed=0.0, cluster=0.0) if one else self.noise
-        images = sum(self.sizes)
-        difficulty = rng.normal(0, noise.difficulty, images)
-        return (
-            self._right(self.recall, noise, difficulty, rng),
-            self._right(self.recall + self.gain, noise, difficulty, rng),
+        difficulty = rng.normal(0, self.noise.difficulty, sum(self.sizes))
+        sides = zip(
+            self.runs,
+            (self.recall + self.gain, self.recall),
+            (self.variant_noise or self.noise, self.noise),
+            strict=True,
         )
+        one = self.runs == (1, 1)
+        variant, baseline = (
+            _right(runs, recall, noise.without_seeds() if one else noise, difficulty, rng)
+            for runs, recall, noise in sides
+        )
+        return variant, baseline
 
-    def _right(
-        self,
-        recall: float,
-        noise: Noise,
-        difficulty: npt.NDArray[np.float64],
-        rng: np.random.Generator,
-    ) -> Bools:
-        images = len(difficulty)
-        logits = (
-            noise.total * stats.norm.ppf(recall) + difficulty + rng.normal(0, noise.taste, images)
-        )
-        seeds = rng.normal(0, noise.seed, (self.runs, 1))
-        clusters = rng.normal(0, noise.cluster, (self.runs, images // SIMILAR_IMAGES + 1))
-        rest = rng.standard_normal((self.runs, images), np.float32) * noise.rest
-        right: Bools = logits + seeds + clusters[:, np.arange(images) // SIMILAR_IMAGES] + rest > 0
-        return right
+
+def _right(
+    runs: int,
+    recall: float,
+    noise: Noise,
+    difficulty: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Bools:
+    images = len(difficulty)
+    logits = noise.total * stats.norm.ppf(recall) + difficulty
+    logits += rng.normal(0, noise.taste, images)
+    seeds = rng.normal(0, noise.seed, (runs, 1))
+    clusters = rng.normal(0, noise.cluster, (runs, images // SIMILAR_IMAGES + 1))
+    rest = rng.standard_normal((runs, images), np.float32) * noise.rest
+    right: Bools = logits + seeds + clusters[:, np.arange(images) // SIMILAR_IMAGES] + rest > 0
+    return right
 
 
 class Outcome(NamedTuple):
-    """What one simulated comparison of a single recall gave."""
+    """What one simulated comparison of a single recall gave.
+
+    Attributes:
+        p_value: Of no difference.
+        p_equivalence: Of a difference beyond the margin.
+        covered: Whether the interval holds the true difference.
+        mean_covered: Whether the baseline's interval holds its true recall.
+        paired_t: P-value of the paired t test over seeds; 1 where there is none.
+        naive: P-value of two independent proportions, all runs thrown together.
+    """
 
     p_value: float
+    p_equivalence: float
     covered: bool
     mean_covered: bool
     paired_t: float
@@ -138,60 +152,45 @@ class Outcome(NamedTuple):
 
 
 def one_recall(truth: Truth, rng: np.random.Generator) -> Outcome:
-    """Draws one comparison of one class, and judges it as `project.compare` does, and as others."""
-    baseline, variant = truth.draw(rng)
-    images = baseline.shape[1]
-    labels = np.zeros(images, np.int64)
-    ours, theirs = (Sample(right.mean(1), right / images) for right in (variant, baseline))
-    variance = of_difference(ours, theirs, labels, 1 / images)
-    difference = float(ours.values.mean() - theirs.values.mean())
-    interval = difference_interval(difference, variance.total, variance.df, CONFIDENCE)
-    mean = _mean_interval(theirs, labels)
+    """Draws one comparison of one class; judges it by `compare`, and as others do."""
+    variant, baseline = truth.draw(rng)
+    found = compare(
+        {"baseline": (~baseline).astype(int), "variant": (~variant).astype(int)},
+        np.zeros(variant.shape[1], np.int64),
+        ["the class", "another"],
+        "baseline",
+        metrics=["recall"],
+        margin=MARGIN,
+        resamples=2,  # for the chance to beat alone, which is not looked at
+    )
+    difference, mean = found.differences[0], found.estimates[0]
     return Outcome(
-        p_value=_p_value(variant, baseline, difference, variance),
-        covered=interval.low <= truth.gain <= interval.high,
-        mean_covered=mean[0] <= truth.recall <= mean[1],
-        paired_t=_paired_t(ours, theirs),
+        p_value=difference.p_value,
+        p_equivalence=difference.p_equivalence,
+        covered=difference.interval.low <= truth.gain <= difference.interval.high,
+        mean_covered=mean.interval.low <= truth.recall <= mean.interval.high,
+        paired_t=_paired_t(variant.mean(1), baseline.mean(1)),
         naive=_naive(variant, baseline),
     )
 
 
-def _p_value(variant: Bools, baseline: Bools, difference: float, variance: Variance) -> float:
-    if len(variant) == 1:
-        return mcnemar_test(variant[0], baseline[0])
-    return t_test(difference, variance.total, variance.df)
-
-
-def _mean_interval(sample: Sample, labels: Ints) -> tuple[float, float]:
-    share, images = float(sample.values.mean()), len(labels)
-    if sample.runs == 1:
-        interval = wilson(share, images, CONFIDENCE)
-    else:
-        variance = of_mean(sample, labels)
-        size = effective_size(share, variance.total, images, sample.runs)
-        interval = wilson(share, size, CONFIDENCE, variance.df)
-    return interval.low, interval.high
-
-
-def _paired_t(ours: Sample, theirs: Sample) -> float:
-    """The paired t test over seeds: takes the test images for the world."""
-    gaps = ours.values - theirs.values
-    if len(gaps) < 2 or np.ptp(gaps) < 1e-9:
+def _paired_t(variant: npt.NDArray[np.float64], baseline: npt.NDArray[np.float64]) -> float:
+    """Takes the test images for the world."""
+    if not len(variant) == len(baseline) > 1 or np.ptp(variant - baseline) < 1e-9:
         return 1.0
-    return float(stats.ttest_1samp(gaps, 0).pvalue)
+    return float(stats.ttest_rel(variant, baseline).pvalue)
 
 
 def _naive(variant: Bools, baseline: Bools) -> float:
-    """Two independent proportions, all runs thrown together."""
-    hits = [int(variant.sum()), int(baseline.sum())]
-    if hits[0] == hits[1] or sum(hits) == 2 * variant.size:
+    hits, sizes = [int(variant.sum()), int(baseline.sum())], [variant.size, baseline.size]
+    if sum(hits) in (0, sum(sizes)):
         return 1.0
-    return float(proportions_ztest(hits, [variant.size, baseline.size])[1])
+    return float(proportions_ztest(hits, sizes)[1])
 
 
 def whole(truth: Truth, rng: np.random.Generator) -> Comparison:
     """Draws one comparison by all metrics through `compare`, wrong answers spread evenly."""
-    baseline, variant = truth.draw(rng)
+    variant, baseline = truth.draw(rng)
     labels = np.repeat(np.arange(len(truth.sizes)), truth.sizes)
     names = [f"class {number}" for number in range(len(truth.sizes))]
 
@@ -227,13 +226,13 @@ class Rate:
 
 def simulated(truth: Truth, replicates: int, seed: int = 0) -> list[Outcome]:
     """Repeats `one_recall`; the same arguments give the same outcomes."""
-    rng = np.random.default_rng([seed, truth.runs, *truth.sizes])
+    rng = np.random.default_rng([seed, *truth.runs, *truth.sizes])
     return [one_recall(truth, rng) for _ in range(replicates)]
 
 
 def simulated_whole(truth: Truth, replicates: int, seed: int = 0) -> list[Comparison]:
     """Repeats `whole`; the same arguments give the same outcomes."""
-    rng = np.random.default_rng([seed, truth.runs, *truth.sizes])
+    rng = np.random.default_rng([seed, *truth.runs, *truth.sizes])
     return [whole(truth, rng) for _ in range(replicates)]
 
 
@@ -254,35 +253,61 @@ def single_tests(comparisons: Sequence[Comparison], kind: str) -> tuple[Rate, Ra
 
 def _size_row(case: tuple[str, float, int, int], replicates: int) -> Row:
     name, recall, images, runs = case
-    truth = Truth(runs, (images,), recall, noise=NOISES[name])
-    null = simulated(truth, replicates)
+    truth = Truth((runs, runs), (images,), recall, noise=NOISES[name])
     gain = 0.02 if recall > 0.9 else 0.05
-    gained = simulated(replace(truth, gain=gain), replicates)
-    return (
-        name, f"{recall:.0%}", images, runs,
-        Rate.of(o.p_value < LEVEL for o in null),
-        Rate.of(o.paired_t < LEVEL for o in null) if runs > 1 else "",
-        Rate.of(o.naive < LEVEL for o in null),
+    null, gained = (simulated(replace(truth, gain=g), replicates) for g in (0.0, gain))
+    return (name, f"{recall:.0%}", images, runs, *_false(null), *_covered(null, gained))
+
+
+def _false(outcomes: Sequence[Outcome]) -> list[object]:
+    """False positives of ours, of the paired t test and of the naive one."""
+    several = any(outcome.paired_t < 1 for outcome in outcomes)
+    return [
+        Rate.of(o.p_value < LEVEL for o in outcomes),
+        Rate.of(o.paired_t < LEVEL for o in outcomes) if several else "",
+        Rate.of(o.naive < LEVEL for o in outcomes),
+    ]
+
+
+def _covered(null: Sequence[Outcome], gained: Sequence[Outcome]) -> list[Rate]:
+    return [
         Rate.of(o.covered for o in null),
         Rate.of(o.covered for o in gained),
         Rate.of(o.mean_covered for o in null),
-    )  # fmt: skip
+    ]
+
+
+def _unequal_row(case: tuple[tuple[int, int], int, str], replicates: int) -> Row:
+    runs, images, name = case
+    truth = Truth(runs, (images,), 0.8, noise=NOISES["correlated errors"])
+    if name == "variant varies three times as much":
+        truth = replace(truth, variant_noise=Noise(seed=0.9))
+    null, gained = (simulated(replace(truth, gain=g), replicates) for g in (0.0, 0.05))
+    return (*runs, images, name, *_false(null), *_covered(null, gained))
+
+
+def _equivalence_row(case: tuple[int, int], replicates: int) -> Row:
+    images, runs = case
+    row: list[object] = [images, runs]
+    for gain in (MARGIN, 0.0):
+        outcomes = simulated(Truth((runs, runs), (images,), 0.95, gain), replicates)
+        row.append(Rate.of(o.p_equivalence < LEVEL for o in outcomes))
+    return row
 
 
 def _power_row(case: tuple[int, int], replicates: int) -> Row:
     images, runs = case
     row: list[object] = [images, runs]
     for gain in (0.0, 0.02, 0.05, 0.10):
-        outcomes = simulated(Truth(runs, (images,), 0.8, gain), replicates)
-        row.append(Rate.of(o.p_value < LEVEL for o in outcomes))
-        row.append(Rate.of(o.paired_t < LEVEL for o in outcomes) if runs > 1 else "")
-        row.append(Rate.of(o.naive < LEVEL for o in outcomes))
+        row += _false(simulated(Truth((runs, runs), (images,), 0.8, gain), replicates))
     return row
 
 
 def _whole_row(case: tuple[str, int], replicates: int) -> Row:
     name, runs = case
-    comparisons = simulated_whole(Truth(runs, CLASS_SIZES, 0.8, noise=NOISES[name]), replicates)
+    comparisons = simulated_whole(
+        Truth((runs, runs), CLASS_SIZES, 0.8, noise=NOISES[name]), replicates
+    )
     row: list[object] = [name, runs, false_verdicts(comparisons)]
     for kind in ("accuracy", "macro_recall", "macro_f1", "recall", "precision"):
         row += single_tests(comparisons, kind)
@@ -297,8 +322,14 @@ def _table(headings: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _report(replicates: int, spread: Callable[..., Iterable[Row]]) -> Iterator[str]:
-    few = max(replicates // 10, 50)
+    few = max(replicates // 4, 50)
     errors = [Rate(LEVEL, count).error for count in (replicates, few)]
+    covers = ["covers 0", "covers gain", "covers mean"]
+    kinds = ["ours", "paired t", "naive"]
+
+    def rows(kind: Callable[..., Row], cases: Iterable[object], times: int) -> Iterable[Row]:
+        return spread(partial(kind, replicates=times), cases)
+
     yield "# How often verdicts are wrong\n"
     yield f"Made by `python benchmarks/verdicts.py --replicates {replicates}`. Numbers are percent."
     yield f"The Monte Carlo standard error of a 5 is {errors[0]:.1%},"
@@ -307,18 +338,27 @@ def _report(replicates: int, spread: Callable[..., Iterable[Row]]) -> Iterator[s
     yield "False positives at the 5 % level: ours, the paired t test over seeds, and two"
     yield "independent proportions with all runs thrown together. Then how often the 95 %"
     yield "intervals hold the truth: of the difference, of the difference when there is one"
-    yield "(+5, or +2 above 90 %), of the mean.\n"
+    yield "(+5, or +2 above 90 %), of the mean. With one run a side, these two models are"
+    yield "the truth, and nothing is said of recipes.\n"
     cases = [(n, r, i, s) for n in NOISES for r in (0.8, 0.95) for i in SIZES for s in RUNS]
-    headings = ["", "recall", "images", "runs", "ours", "paired t", "naive"]
-    headings += ["covers 0", "covers gain", "covers mean"]
-    yield from _table(headings, spread(partial(_size_row, replicates=replicates), cases))
+    headings = ["", "recall", "images", "runs", *kinds, *covers]
+    yield from _table(headings, rows(_size_row, cases, replicates))
+    yield "\n## Unequal groups\n"
+    yield "The same with other numbers of runs of variant and baseline, recall 80 %.\n"
+    names = ("equal spreads", "variant varies three times as much")
+    unequal = [(runs, i, n) for n in names for runs in UNEQUAL_RUNS for i in (80, 889)]
+    headings = ["variant", "baseline", "images", "spreads", *kinds, *covers]
+    yield from _table(headings, rows(_unequal_row, unequal, replicates))
     yield "\n## Power: recall 80 %, correlated errors\n"
-    yield "How often a true gain of so many points is called real at the 5 % level. Where a column"
-    yield "of +0 is far above 5, those beside it are no power but credulity.\n"
-    kinds = ("ours", "paired t", "naive")
+    yield "How often a true gain of so many points is called real at the 5 % level. Where a"
+    yield "column of +0 is far above 5, those beside it are no power but credulity.\n"
     headings = ["images", "runs", *(f"+{g}: {k}" for g in (0, 2, 5, 10) for k in kinds)]
     powers = [(images, runs) for images in SIZES for runs in RUNS]
-    yield from _table(headings, spread(partial(_power_row, replicates=replicates), powers))
+    yield from _table(headings, rows(_power_row, powers, replicates))
+    yield f"\n## Equivalence within {MARGIN:.0%}, recall 95 %\n"
+    yield "How often it is claimed when the truth lies on the margin, and when nothing differs.\n"
+    headings = ["images", "runs", "on the margin", "no difference"]
+    yield from _table(headings, rows(_equivalence_row, powers, replicates))
     yield f"\n## Whole comparisons of {len(CLASS_SIZES)} classes with {CLASS_SIZES} images\n"
     yield "No true difference. Comparisons with any false verdict, all metrics adjusted by Holm;"
     yield "then each kind of metric by itself: false positives before Holm, and coverage.\n"
@@ -326,7 +366,7 @@ def _report(replicates: int, spread: Callable[..., Iterable[Row]]) -> Iterator[s
     for kind in ("accuracy", "macro recall", "macro F1", "recall", "precision"):
         headings += [kind, "covers"]
     wholes = [(name, runs) for name in NOISES for runs in RUNS]
-    yield from _table(headings, spread(partial(_whole_row, replicates=few), wholes))
+    yield from _table(headings, rows(_whole_row, wholes, few))
 
 
 def main() -> None:

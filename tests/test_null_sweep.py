@@ -37,8 +37,8 @@ def test_recipes_that_do_differ_are_told_apart_by_the_same_count() -> None:
     """The count can fail: it sees a true difference when there is one."""
     labels = np.repeat(np.arange(5), [10 * size for size in CLASS_SIZES])
     rng = np.random.default_rng(0)
-    truth = Truth(4, tuple(10 * size for size in CLASS_SIZES), 0.6, gain=0.3)
-    baseline, variant = (np.where(right, labels, (labels + 1) % 5) for right in truth.draw(rng))
+    truth = Truth((4, 4), tuple(10 * size for size in CLASS_SIZES), 0.6, gain=0.3)
+    variant, baseline = (np.where(right, labels, (labels + 1) % 5) for right in truth.draw(rng))
     mixed = np.concatenate([baseline, variant])
     found = list(splits(mixed, labels, list("abcde"), 40))
     assert 0 < count(found).tests < count(found).all_tests

@@ -4,6 +4,8 @@ import numpy as np
 
 from project.stats.metrics import Floats, Ints, Tallies
 
+_MOST_WEIGHTS = 1 << 22  # at once: tens of megabytes
+
 
 def resampled(
     predicted: Ints, labels: Ints, num_classes: int, resamples: int, rng: np.random.Generator
@@ -67,5 +69,11 @@ def _counts(cells: Ints, resamples: int, rng: np.random.Generator) -> tuple[Floa
     present, place = np.unique(cells, return_inverse=True)
     indicator = np.zeros((images, len(present)), np.float32)
     indicator[np.arange(images), place.reshape(cells.shape)] = 1
-    weights = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
-    return (weights.astype(np.float32) @ indicator).astype(np.float64), present
+    shares = np.full(images, 1 / images)
+    counts = np.empty((resamples, len(present)))
+    block = max(_MOST_WEIGHTS // images, 1)
+    for start in range(0, resamples, block):
+        rows = slice(start, min(start + block, resamples))
+        weights = rng.multinomial(images, shares, size=rows.stop - rows.start)
+        counts[rows] = weights.astype(np.float32) @ indicator
+    return counts, present

@@ -48,7 +48,8 @@ def compare(
 
     With several runs a group, images and runs both are samples, and verdicts are about recipes: see
     `project.stats.variance.of_difference`. With one run each, verdicts are about these models:
-    exact McNemar for accuracy and recall, the paired stratified bootstrap for the rest.
+    exact McNemar for accuracy and recall; for the rest a t test on the variance of the paired
+    stratified bootstrap, or the first-order one if that is larger.
 
     Source: the plan of the analysis follows Dror et al., ACL 2018 (which test when), Bouthillier et
     al., MLSys 2021 (all sources of variance, the chance to beat), and "When +1% Is Not Enough",
@@ -168,7 +169,7 @@ def _estimate(measured: _Measured, metric: Metric, name: str, confidence: float)
     if single and metric.is_share:
         interval = wilson(mean, about, confidence)
     else:
-        variance = of_mean(sample, measured.labels[measured.rows(metric)])
+        variance = of_mean(sample, measured.labels[measured.rows(metric)], step(metric, tallies))
         effective = effective_size(mean, variance.total, worth, sample.runs)
         interval = wilson(mean, effective, confidence, variance.df)
     return Estimate(
@@ -202,7 +203,7 @@ def _tested(
         method = "exact McNemar"
     else:
         p_value = t_test(difference, variance.total, variance.df)
-        method = "paired stratified bootstrap" if models else "images crossed with seeds"
+        method = "t test, paired stratified bootstrap" if models else "images crossed with seeds"
     found = Difference(
         variant=name,
         metric=metric.name,

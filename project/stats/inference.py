@@ -1,13 +1,12 @@
 """Intervals, p-values and verdicts from an estimate and its variance."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 from project.stats.metrics import Floats
 from project.stats.results import Interval, Verdict
@@ -32,10 +31,10 @@ def wilson(share: float, size: float, confidence: float, df: float = np.inf) -> 
         >>> wilson(23 / 24, 24, 0.95)
         Interval(low=0.79..., high=0.99...)
     """
-    quantile = stats.t.ppf((1 + confidence) / 2, df)
-    alpha = 2 * stats.norm.sf(quantile)
-    low, high = proportion_confint(share * size, size, alpha=alpha, method="wilson")
-    return Interval(float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)))
+    square = float(stats.t.ppf((1 + confidence) / 2, df)) ** 2 / size
+    centre = (share + square / 2) / (1 + square)
+    half = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return Interval(max(centre - half, 0.0), min(centre + half, 1.0))
 
 
 def effective_size(share: float, variance: float, images: float, runs: int) -> float:
@@ -113,12 +112,18 @@ def mcnemar_test(variant: npt.NDArray[np.bool_], baseline: npt.NDArray[np.bool_]
 def holm(p_values: Sequence[float]) -> Floats:
     """P-values that may be compared with the level however many are looked at.
 
+    Own lines, because statsmodels collects garbage at every call: a tenth of a second each.
+
     Source: Holm, Scandinavian Journal of Statistics 6 (1979) 65-70.
 
     Args:
         p_values: Of everything that is tested.
     """
-    adjusted: Floats = multipletests(p_values, method="holm")[1] if len(p_values) else np.zeros(0)
+    values = np.asarray(p_values, dtype=float)
+    order = np.argsort(values)
+    adjusted = np.empty_like(values)
+    stepwise = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted[order] = np.minimum(stepwise, 1)
     return adjusted
 
 

@@ -48,14 +48,12 @@ def _judged(
 ) -> Difference:
     found = test.difference
     said = verdict(found.difference, p, p_equivalence, confidence)
-    seen = abs(found.difference)
-    effect = max(seen, margin - seen)  # from 0, or from the margin
     return replace(
         found,
         p_adjusted=p,
         p_equivalence=p_equivalence,
         verdict=said,
-        needed=needed(effect, test.variance, test.images, level)
+        needed=needed(abs(found.difference), margin, test.variance, test.images, level)
         if said is Verdict.NOT_SHOWN
         else None,
     )

@@ -26,19 +26,43 @@ def power(effect: float, variance: Variance, level: float) -> float:
         variance: Of its estimate.
         level: Of the test.
     """
+    return _power_above(effect, variance, level / 2)
+
+
+def equivalence_power(difference: float, margin: float, variance: Variance, level: float) -> float:
+    """The chance that two one-sided t tests show a true difference to be within the margin.
+
+    Source: Phillips, Journal of Pharmacokinetics and Biopharmaceutics 18 (1990) 137-144, whose
+    integral is bounded from below here by the powers of both tests.
+
+    Args:
+        difference: The true one, at least 0.
+        margin: Above it.
+        variance: Of the estimate.
+        level: Of each test.
+    """
+    powers = (_power_above(margin + side * difference, variance, level) for side in (1, -1))
+    return max(sum(powers) - 1, 0.0)
+
+
+def _power_above(effect: float, variance: Variance, level: float) -> float:
+    """Of a one-sided t test."""
     df = min(variance.df, 1e6)  # the noncentral distribution is not computed beyond
-    critical = -special.stdtrit(df, level / 2)
+    critical = -special.stdtrit(df, level)
     shift = effect / np.sqrt(variance.total)
     if shift - critical > 10:  # certain, and more than the noncentral distribution can do
         return 1.0
     return float(1 - special.nctdtr(df, shift, critical))
 
 
-def needed(effect: float, variance: Variance, images: int, level: float) -> Needed:
-    """Runs, or test images, with which the effect would be found four times in five.
+def needed(
+    difference: float, margin: float, variance: Variance, images: int, level: float
+) -> Needed:
+    """Runs, or test images, with which the question would be settled four times in five.
 
     Args:
-        effect: The true difference that is supposed, above 0.
+        difference: The true one that is supposed, at least 0.
+        margin: Differences up to this are of no interest.
         variance: As it is with the present runs and images.
         images: Test images that the metric is about.
         level: Of the test.
@@ -47,11 +71,18 @@ def needed(effect: float, variance: Variance, images: int, level: float) -> Need
         Either by itself where that would do, otherwise both at once where that would. Nothing is
         said of runs where each group has one, because nothing is known about their spread.
     """
+    equivalent = difference < margin / 2  # nearer to nothing than to the margin
+    effect = margin - difference if equivalent else difference
+
+    def reached(then: Variance) -> float:
+        if equivalent:
+            return equivalence_power(difference, margin, then, level)
+        return power(effect, then, level)
 
     def enough(runs: int | None, times: float) -> bool:
-        return power(effect, variance.scaled(runs, times), level) >= POWER
+        return reached(variance.scaled(runs, times)) >= POWER
 
-    more_runs = range(min(variance.runs) + 1, _MOST_RUNS + 1) if any(variance.seed_df) else ()
+    more_runs = range(min(variance.runs) + 1, _MOST_RUNS + 1) if variance.seed_df else ()
     first = bisect_left(more_runs, x=True, key=lambda number: enough(number, 1.0))
     runs = more_runs[first] if first < len(more_runs) else None
     times = _smallest(lambda factor: enough(None, factor))

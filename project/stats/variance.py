@@ -1,6 +1,7 @@
 """How far a difference between two groups of runs may be off: images and seeds, both random."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Variance:
         seeds: Of each group's mean, because its runs differ; holds `residual`.
         residual: The part of `seeds` that more images would shrink.
         runs: Runs of each group.
-        seed_df: Degrees of freedom of each entry of `seeds`.
+        seed_df: Degrees of freedom of the sum of `seeds`; 0 where runs count as fixed.
         images: Because the images are a sample. As if runs without number had been averaged.
         images_df: Degrees of freedom of `images`.
         imagined: What imagined images add for each run, before it is divided by runs.
@@ -48,7 +49,7 @@ class Variance:
     seeds: tuple[float, ...]
     residual: tuple[float, ...]
     runs: tuple[int, ...]
-    seed_df: tuple[int, ...]
+    seed_df: float
     images: float
     images_df: float
     imagined: float
@@ -56,7 +57,7 @@ class Variance:
     @classmethod
     def of_images(cls, variance: float) -> "Variance":
         """For two models of which no more is known."""
-        return cls((0.0, 0.0), (0.0, 0.0), (1, 1), (0, 0), variance, np.inf, 0.0)
+        return cls((0.0, 0.0), (0.0, 0.0), (1, 1), 0.0, variance, np.inf, 0.0)
 
     @property
     def total(self) -> float:
@@ -71,30 +72,31 @@ class Variance:
     @property
     def df(self) -> float:
         """Degrees of freedom of the total, after Satterthwaite."""
-        images = self.images + self.smoothing
-        spread = sum(v**2 / df for v, df in zip(self.seeds, self.seed_df, strict=True) if df)
-        spread += images**2 / self.images_df
+        spread = (self.images + self.smoothing) ** 2 / self.images_df
+        if self.seed_df:
+            spread += sum(self.seeds) ** 2 / self.seed_df
         return self.total**2 / spread if spread else self.images_df
 
     def scaled(self, runs: int | None = None, images: float = 1.0) -> "Variance":
-        """What would be expected of another number of runs, or of other images.
+        """What would be expected of more runs, or of other images.
 
         Args:
-            runs: Runs of each group; None keeps them.
+            runs: Runs of each group, where it has not more already; None keeps them.
             images: Images as a multiple of the present ones.
         """
-        now = self.runs
-        then = now if runs is None else tuple(runs for _ in now)
-        ratio = [before / after for before, after in zip(now, then, strict=True)]
-        parts = zip(self.seeds, self.residual, ratio, strict=True)
-        return Variance(
-            seeds=tuple((max(s - r, 0) + r / images) * q for s, r, q in parts),
-            residual=tuple(r * q / images for r, q in zip(self.residual, ratio, strict=True)),
+        then = tuple(max(runs or 0, now) for now in self.runs)
+        ratio = [now / more for now, more in zip(self.runs, then, strict=True)]
+        parts = list(zip(self.seeds, self.residual, ratio, strict=True))
+        seeds = tuple(((s - r) + r / images) * q for s, r, q in parts)
+        return replace(
+            self,
+            seeds=seeds,
+            residual=tuple(r * q / images for _, r, q in parts),
             runs=then,
-            seed_df=self.seed_df if runs is None else tuple(runs - 1 for _ in now),
+            seed_df=self.seed_df if then == self.runs else _joint_df(seeds, then),
             images=self.images / images,
             images_df=self.images_df * images,
-            imagined=self.imagined / images**2,
+            imagined=self.imagined / images,  # what was imagined may be there, and not fade away
         )
 
 
@@ -116,8 +118,8 @@ def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) 
     Statistician 52 (1998) 119-126; for two models Bonett and Price, Journal of Educational and
     Behavioral Statistics 37 (2012) 479-488.
 
-    A group of one run borrows the spread over runs from the other one. With one run each, runs
-    count as fixed: the variance is that of these two models.
+    Groups of one run and of several count as of one spread, that of the several. With one run each,
+    runs count as fixed: the variance is that of these two models.
 
     Args:
         variant: The one group.
@@ -131,23 +133,25 @@ def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) 
     strata = _Strata(labels)
     parts = [_seed_part(sample, strata) for sample in (variant, baseline)]
     parts = [_borrowed(part, other) for part, other in zip(parts, parts[::-1], strict=True)]
-    difference = variant.contributions.mean(0) - baseline.contributions.mean(0)
-    models = not any(part.df for part in parts)
+    models = variant.runs == baseline.runs == 1
     imagined = _IMAGINED_IMAGES_FOR_TWO_MODELS if models else _IMAGINED_IMAGES
+    difference = variant.contributions.mean(0) - baseline.contributions.mean(0)
     return _crossed(parts, difference, strata, imagined * step**2)
 
 
-def of_mean(sample: Sample, labels: Ints) -> Variance:
+def of_mean(sample: Sample, labels: Ints, step: float) -> Variance:
     """The variance of one group's mean, over images and runs.
 
     Args:
         sample: The runs of the group.
         labels: Stratum of each image in ascending order, ``(N,)``.
+        step: How far one image can move the metric.
     """
     strata = _Strata(labels)
-    return _crossed(
-        [_seed_part(sample, strata)], sample.contributions.mean(0), strata, imagined=0.0
-    )
+    # Half of the images that are imagined for a difference.
+    imagined = _IMAGINED_IMAGES / 2 * step**2 if sample.runs > 1 else 0.0
+    mean = sample.contributions.mean(0)
+    return _crossed([_seed_part(sample, strata)], mean, strata, imagined)
 
 
 class _Strata:
@@ -178,41 +182,54 @@ class _Strata:
 
 @dataclass(frozen=True)
 class _SeedPart:
-    """What runs contribute to the variance of their mean; NaN where there is only one."""
+    """What runs contribute to the variance of their mean; nothing is known of a single one."""
 
     variance: float
     residual: float
     runs: int
-    df: int
 
 
 def _seed_part(sample: Sample, strata: _Strata) -> _SeedPart:
     runs = sample.runs
     if runs == 1:
-        return _SeedPart(0.0, 0.0, 1, 0)
+        return _SeedPart(0.0, 0.0, 1)
     deviations = sample.contributions - sample.contributions.mean(0)
     residual = strata.variance_of_sum(deviations).sum() / (runs - 1) / runs
     # Runs differ at least as much as the images that they judge differently make them.
     variance = max(sample.values.var(ddof=1) / runs, residual)
-    return _SeedPart(float(variance), float(residual), runs, runs - 1)
+    return _SeedPart(float(variance), float(residual), runs)
 
 
 def _borrowed(part: _SeedPart, other: _SeedPart) -> _SeedPart:
-    if part.df or not other.df:
+    if part.runs > 1:
         return part
-    ratio = other.runs / part.runs
-    return _SeedPart(other.variance * ratio, other.residual * ratio, part.runs, other.df)
+    return _SeedPart(other.variance * other.runs, other.residual * other.runs, 1)
+
+
+def _joint_df(seeds: Sequence[float], runs: Sequence[int]) -> float:
+    """Degrees of freedom of a sum of the groups' variances.
+
+    After Satterthwaite, but not above what two groups of the smaller number of runs could have:
+    with few runs on one side and many on the other his formula promises too much.
+    """
+    several = [count - 1 for count in runs if count > 1]
+    if len(several) < len(runs):  # one estimate, used for all groups
+        return float(sum(several))
+    spread = sum(variance**2 / df for variance, df in zip(seeds, several, strict=True))
+    most = float(len(runs) * min(several))
+    return min(sum(seeds) ** 2 / spread, most) if spread else most
 
 
 def _crossed(parts: list[_SeedPart], mean: Floats, strata: _Strata, imagined: float) -> Variance:
     by_stratum = strata.variance_of_sum(mean)
-    residual = sum(part.residual for part in parts)
+    seeds, runs = [part.variance for part in parts], [part.runs for part in parts]
+    residual = [part.residual for part in parts]
     return Variance(
-        seeds=tuple(part.variance for part in parts),
-        residual=tuple(part.residual for part in parts),
-        runs=tuple(part.runs for part in parts),
-        seed_df=tuple(part.df for part in parts),
-        images=max(float(by_stratum.sum()) - residual, 0.0),
+        seeds=tuple(seeds),
+        residual=tuple(residual),
+        runs=tuple(runs),
+        seed_df=_joint_df(seeds, runs),
+        images=max(float(by_stratum.sum()) - sum(residual), 0.0),
         images_df=strata.df(by_stratum),
         imagined=imagined,
     )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from project.stats.inference import (
     difference_interval,
@@ -33,6 +34,12 @@ def test_interval_of_few_runs_is_wider_by_students_quantile() -> None:
     normal, student = wilson(0.8, 1e6, 0.95), wilson(0.8, 1e6, 0.95, df=2)
     ratio = (student.high - student.low) / (normal.high - normal.low)
     assert ratio == pytest.approx(stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975), rel=1e-3)
+
+
+def test_interval_of_two_runs_at_high_confidence_is_all_that_there_is() -> None:
+    found = wilson(0.6, 30, 0.99, df=1)
+    assert 0 <= found.low < 0.05
+    assert 0.95 < found.high <= 1
 
 
 def test_effective_size_of_a_plain_share_is_its_images() -> None:
@@ -71,10 +78,14 @@ def test_mcnemar_is_a_coin_toss_over_the_images_that_one_side_gets_right() -> No
     assert mcnemar_test(variant, variant) == 1
 
 
-def test_holm_by_hand() -> None:
+def test_holm_by_hand_and_by_statsmodels() -> None:
     # 3 x 0.01, then 2 x 0.02, then 0.03, which may not be below what came before.
     assert holm([0.02, 0.01, 0.03]).tolist() == pytest.approx([0.04, 0.03, 0.04])
     assert holm([]).tolist() == []
+    p_values = np.random.default_rng(0).random(40) ** 3
+    np.testing.assert_allclose(
+        holm(p_values.tolist()), multipletests(p_values, method="holm")[1], 1e-12
+    )
 
 
 @pytest.mark.parametrize(

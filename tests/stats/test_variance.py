@@ -27,7 +27,7 @@ def mean_squares(decisions: np.ndarray) -> dict[str, float]:
 def test_sources_are_those_of_an_analysis_of_variance() -> None:
     rng = np.random.default_rng(1)
     right = rng.normal(0, 1, (4, 1)) * 2 + rng.normal(0, 1, 30) + rng.normal(0, 1, (4, 30))
-    found = of_mean(sample(right), one_class(30))
+    found = of_mean(sample(right), one_class(30), step=0.0)
     squares = mean_squares(right)
     # Expected mean squares of the two-way crossed design with one decision a cell.
     assert found.seeds[0] == pytest.approx(squares["run"] / 120)
@@ -40,7 +40,7 @@ def test_images_that_all_runs_find_hard_cancel_out_of_a_difference() -> None:
     difficulty = rng.normal(0, 5, 200)
     variant, baseline = (sample(difficulty + rng.normal(0, 1, (5, 200))) for _ in range(2))
     labels = one_class(200)
-    alone = of_mean(variant, labels).total + of_mean(baseline, labels).total
+    alone = of_mean(variant, labels, 0.0).total + of_mean(baseline, labels, 0.0).total
     assert of_difference(variant, baseline, labels, step=0.0).total < alone / 5
 
 
@@ -54,30 +54,34 @@ def test_difference_of_two_models_has_the_variance_of_paired_samples() -> None:
 
 
 def test_runs_that_judge_all_images_alike_leave_a_welch_test_over_runs() -> None:
-    ours, theirs = (
-        np.tile(np.array(shares)[:, None], 40) for shares in ([0.5, 0.7, 0.6], [0.1, 0.5])
-    )
+    shares = (np.array([0.5, 0.7, 0.6]), np.array([0.1, 0.5, 0.2]))
+    ours, theirs = (np.tile(share[:, None], 40) for share in shares)
     found = of_difference(sample(ours), sample(theirs), one_class(40), step=0.0)
     welch = stats.ttest_ind(ours[:, 0], theirs[:, 0], equal_var=False)
     assert (ours.mean() - theirs.mean()) / np.sqrt(found.total) == pytest.approx(welch.statistic)
     assert found.df == pytest.approx(welch.df)
 
 
+def test_many_runs_on_one_side_do_not_make_up_for_few_on_the_other() -> None:
+    rng = np.random.default_rng(6)
+    few, many = (np.tile(rng.random((runs, 1)), 40) for runs in (2, 10))
+    assert of_difference(sample(few), sample(many), one_class(40), step=0.0).df <= 2
+
+
 def test_classes_are_strata_whose_sizes_are_given() -> None:
     labels = np.repeat([0, 1], [20, 30])
     right = np.r_[np.ones(20), np.zeros(30)][None]
-    certain = of_mean(Sample(right.mean(1), right / 50), labels)
+    certain = of_mean(Sample(right.mean(1), right / 50), labels, 0.0)
     assert certain.total == 0  # all of one class, none of the other: no chance within either
-    assert of_mean(Sample(right.mean(1), right / 50), one_class(50)).total > 0
+    assert of_mean(Sample(right.mean(1), right / 50), one_class(50), 0.0).total > 0
 
 
-def test_single_run_borrows_the_spread_of_the_other_group() -> None:
+def test_single_run_borrows_the_spread_of_the_other_group_and_no_more_certainty() -> None:
     rng = np.random.default_rng(4)
-    several = sample((rng.random((4, 60)) < 0.7).astype(float))
-    single = sample((rng.random((1, 60)) < 0.7).astype(float))
-    found = of_difference(single, several, one_class(60), step=0.0)
+    several, single = (np.tile(rng.random((runs, 1)), 60) for runs in (4, 1))
+    found = of_difference(sample(single), sample(several), one_class(60), step=0.0)
     assert found.seeds[0] == pytest.approx(4 * found.seeds[1])
-    assert found.seed_df == (3, 3)
+    assert found.df == pytest.approx(3)  # of the only estimate, though it is used twice
 
 
 def test_images_on_which_nobody_errs_are_no_certainty() -> None:
@@ -87,14 +91,23 @@ def test_images_on_which_nobody_errs_are_no_certainty() -> None:
     several = sample(np.ones((3, 24)))
     found = of_difference(several, several, one_class(24), step=1 / 24)
     assert found.total == pytest.approx(4 / 3 / 24**2)
+    assert of_mean(several, one_class(24), step=1 / 24).total == pytest.approx(2 / 3 / 24**2)
 
 
 def test_more_runs_and_more_images_shrink_their_own_source() -> None:
-    now = Variance((3.0, 3.0), (1.0, 1.0), (3, 3), (2, 2), images=4.0, images_df=99.0, imagined=0.0)
+    now = Variance((3.0, 3.0), (1.0, 1.0), (3, 3), 4.0, images=4.0, images_df=99.0, imagined=6.0)
     runs = now.scaled(runs=6)
     assert runs.seeds == (1.5, 1.5)
     assert runs.images == 4.0
-    assert runs.seed_df == (5, 5)
+    assert runs.smoothing == 1.0
+    assert runs.seed_df == 10
     images = now.scaled(images=2.0)
     assert images.seeds == (2.5, 2.5)  # 2 of the seeds, and half of what is left
     assert images.images == 2.0
+    assert images.smoothing == 1.0
+    assert images.seed_df == 4
+
+
+def test_runs_that_are_there_are_not_taken_away() -> None:
+    now = Variance((3.0, 0.3), (1.0, 0.1), (1, 10), 9.0, images=4.0, images_df=99.0, imagined=0.0)
+    assert now.scaled(runs=9).runs == (9, 10)
