@@ -13,10 +13,10 @@ from rich.console import Console
 
 from project.errors import ConfigError, RunError, suggestion
 from project.published import read_counts
-from project.report.comparison_files import tables
-from project.report.comparison_page import write_comparison
-from project.report.comparison_table import print_comparison
-from project.report.comparison_text import Compared
+from project.report.comparison.files import tables
+from project.report.comparison.page import write_comparison
+from project.report.comparison.table import print_comparison
+from project.report.comparison.text import Compared
 from project.runs.alignment import align
 from project.runs.directory import RunDirectory
 from project.runs.finding import find_runs

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from project.report.comparison_text import Compared
+from project.report.comparison.text import Compared
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
 from project.runs.groups import Group

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from project.report import comparison_cells as cells
-from project.report import comparison_text as text
-from project.report.comparison_cells import Side
-from project.report.comparison_text import Compared
+from project.report.comparison import cells, text
+from project.report.comparison.cells import Side
+from project.report.comparison.text import Compared
 from project.runs.groups import Group
 from project.stats.results import Comparison, Difference, Estimate
 

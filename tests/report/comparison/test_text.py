@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from project.report.comparison_text import (
+from project.report.comparison.text import (
     Compared,
     caution,
     described,

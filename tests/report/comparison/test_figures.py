@@ -7,8 +7,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from project.report.comparison_figures import MOST_CURVES, forest, learning, recalls
-from project.report.comparison_text import Compared
+from project.report.comparison.figures import MOST_CURVES, forest, learning, recalls
+from project.report.comparison.text import Compared
 from project.report.figures import png
 from project.runs.directory import RunDirectory
 from project.stats.results import Comparison, Interval

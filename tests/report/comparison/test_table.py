@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from project.report.comparison_table import print_comparison
-from project.report.comparison_text import Compared
+from project.report.comparison.table import print_comparison
+from project.report.comparison.text import Compared
 from project.stats.results import Comparison, Verdict
 
 VARIANT = "oversampling=outer_copy_x4"

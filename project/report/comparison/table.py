@@ -10,10 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from project.report import comparison_cells as cells
-from project.report import comparison_text as text
-from project.report.comparison_cells import Cell, Line, Side
-from project.report.comparison_text import Compared
+from project.report.comparison import cells, text
+from project.report.comparison.cells import Cell, Line, Side
+from project.report.comparison.text import Compared
 from project.stats.results import Comparison, Difference, Verdict
 
 STYLES: Mapping[Verdict, str] = {

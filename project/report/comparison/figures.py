@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from project.report import comparison_cells as cells
-from project.report.comparison_looks import GREY, Fill, Look, legend, look_at, told_apart
+from project.report.comparison import cells
+from project.report.comparison.looks import GREY, Fill, Look, legend, look_at, told_apart
 from project.report.figures import by_epoch, shortened
 from project.report.fonts import families_for
 from project.runs.groups import Group

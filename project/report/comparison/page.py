@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from project.report import comparison_cells as cells
-from project.report import comparison_figures as draw
-from project.report import comparison_text as text
-from project.report.comparison_files import as_csv, as_json, as_markdown
-from project.report.comparison_text import Compared
+from project.report.comparison import cells, text
+from project.report.comparison import figures as draw
+from project.report.comparison.files import as_csv, as_json, as_markdown
+from project.report.comparison.text import Compared
 from project.report.figures import save
 from project.report.standalone import picture, rendered
 from project.runs.atomic import write_bytes

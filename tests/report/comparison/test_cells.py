@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from project.report.comparison_cells import (
+from project.report.comparison.cells import (
     MARKS,
     Side,
     between,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from project.report.comparison_files import as_csv, as_json, as_markdown, escaped, tables
-from project.report.comparison_text import Compared
+from project.report.comparison.files import as_csv, as_json, as_markdown, escaped, tables
+from project.report.comparison.text import Compared
 from project.stats.results import Comparison
 
 VARIANT = "oversampling=outer_copy_x4"

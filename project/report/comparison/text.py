@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from project.report import comparison_cells as cells
+from project.report.comparison import cells
 from project.runs.groups import Group
 from project.stats.results import About, Comparison, Difference, Needed, Verdict
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from project.errors import RunError
-from project.report.comparison_page import Compared, write_comparison
+from project.report.comparison.page import Compared, write_comparison
 from project.stats.results import Comparison
 
 
