@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from project.stats.results import Comparison
 
+_WITH_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"}
+_WITH_VALUE |= {"--config-dir", "-cd", "--experimental-rerun"}
+
 
 def main() -> None:
     """Reads the command line."""
-    command("compare", run, with_runs)
+    command("compare", run, arranged)
 
 
 def run(cfg: "DictConfig") -> "Comparison":
@@ -24,6 +27,25 @@ def run(cfg: "DictConfig") -> "Comparison":
     from project.comparison import compare  # noqa: PLC0415 - heavy, and not needed for --help
 
     return compare(cfg)
+
+
+def arranged(arguments: Sequence[str]) -> list[str]:
+    """Checks the folder's name before anything is written there, and finds runs without a key.
+
+    Args:
+        arguments: The words of the command line.
+
+    Returns:
+        The words that Hydra is to read.
+
+    Raises:
+        ConfigError: If the name is no plain one, or runs are named with the key and without.
+    """
+    names = [argument.partition("=")[2] for argument in arguments if argument.startswith("name=")]
+    for name in names:
+        if name in ("", "null", ".", "..") or "/" in name or "\\" in name:
+            raise ConfigError(f"name: expected the name of a folder without a path, got {name!r}.")
+    return with_runs(arguments)
 
 
 def with_runs(arguments: Sequence[str]) -> list[str]:
@@ -42,7 +64,12 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
         >>> with_runs(["outputs/sweeps/one", "outputs/runs/2026-*", "margin=0.02"])
         ['margin=0.02', 'runs=["outputs/sweeps/one","outputs/runs/2026-*"]']
     """
-    runs = [argument for argument in arguments if _names_runs(argument)]
+    before = ["", *arguments]  # the word before each one: options may take the next for a value
+    runs = [
+        argument
+        for argument, option in zip(arguments, before, strict=False)
+        if option not in _WITH_VALUE and _names_runs(argument)
+    ]
     if not runs:
         return list(arguments)
     if any(argument.startswith("runs=") for argument in arguments):

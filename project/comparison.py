@@ -17,16 +17,19 @@ from project.report.comparison.files import tables
 from project.report.comparison.page import write_comparison
 from project.report.comparison.table import print_comparison
 from project.report.comparison.text import Compared
-from project.runs.alignment import align
+from project.runs.alignment import Alignment, align
 from project.runs.directory import RunDirectory
 from project.runs.finding import find_runs
 from project.runs.groups import Group, find_group, group_runs, nearest_group
+from project.runs.record import read_record
 from project.stats import comparison as statistics
-from project.stats.counts import compare_counts
+from project.stats.counts import compare_counts, same_mix
 from project.stats.metrics import KINDS
 from project.stats.results import Comparison
 
 log = logging.getLogger(__name__)
+
+_COMMIT_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Options:
                 raise ConfigError(
                     f"{key}: expected a share between {low} and {high}, got {value!r}."
                 )
+        if not isinstance(self.strict, bool):
+            raise ConfigError(f"strict: expected true or false, got {self.strict!r}.")
         unknown = [kind for kind in self.metrics if kind not in KINDS]
         if unknown or not self.metrics:
             found = repr(unknown[0]) if unknown else "none"
@@ -83,25 +88,51 @@ def compare(cfg: DictConfig) -> Comparison:
         EvenhandError: If there is nothing to compare, or it cannot be compared.
     """
     values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    options = Options(**{option.name: values[option.name] for option in fields(Options)})
+    options = _options(values)
+    runs, counts = _listed(values["runs"]), values["counts"]
+    output = Path(values["paths"]["run"])
+    _check_input(runs, counts, options, values["logger"])
+    if counts is not None:
+        compared = _of_counts(Path(counts), options, output.name)
+    else:
+        compared = _of_runs(find_runs(runs), options, output.name)
+    figures = _report(compared, output)
+    if "wandb" in values["logger"]:
+        _log_to_wandb(compared, output, figures, values["logger"]["wandb"])
+    return compared.comparison
+
+
+def _options(values: Mapping[str, Any]) -> Options:
+    given = {option.name: values[option.name] for option in fields(Options)}
+    baseline = given["baseline"]
+    given["baseline"] = None if baseline is None else str(baseline)
+    given["metrics"] = _listed(given["metrics"])
+    options = Options(**given)
     options.check()
-    runs, counts = values["runs"], values["counts"]
+    return options
+
+
+def _listed(value: object) -> list[str]:
+    """One word, or several."""
+    return [str(word) for word in value] if isinstance(value, list) else [str(value)]
+
+
+def _check_input(
+    runs: Sequence[str], counts: object, options: Options, loggers: Mapping[str, Any]
+) -> None:
     if bool(runs) == (counts is not None):
         raise ConfigError(
             "expected runs=<directories, sweeps or patterns> or counts=<file>, got "
             f"{'both' if runs else 'neither'}. For example: "
             "python -m project.compare runs=outputs/sweeps/<name>"
         )
-    output = Path(values["paths"]["run"])
-    if counts is not None:
-        compared = _of_counts(Path(counts), options, output.name)
-    else:
-        found = find_runs([runs] if isinstance(runs, str) else runs)
-        compared = _of_runs(found, options, output.name)
-    figures = _report(compared, output)
-    if "wandb" in values["logger"]:
-        _log_to_wandb(compared, output, figures, values["logger"]["wandb"])
-    return compared.comparison
+    if counts is not None and (options.split, options.strict) != (Options.split, Options.strict):
+        raise ConfigError("split, strict: published counts have neither splits nor images.")
+    if unknown := sorted(loggers.keys() - {"wandb"}):
+        raise ConfigError(
+            f"logger: a comparison goes to its folder and, with logger=wandb, to W&B; got "
+            f"{', '.join(unknown)}."
+        )
 
 
 def compare_runs(
@@ -145,7 +176,13 @@ def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compa
     return Compared(
         comparison=found,
         groups=[groups[group] for group in found.groups],
-        notes=[*grouping.remarks, *aligned.remarks, *_lending(aligned.groups)],
+        notes=[
+            *grouping.remarks,
+            *aligned.remarks,
+            *_lending(aligned.groups),
+            *_versions(aligned.groups),
+            *_never_predicted(aligned),
+        ],
         command=_command(),
         name=name,
         split=options.split,
@@ -165,9 +202,41 @@ def _lending(groups: Sequence[Group]) -> list[str]:
     single = [group.name for group in groups if len(group.runs) == 1]
     if not single or len(single) == len(groups):
         return []
-    names = "; ".join(single)
-    borrowed = "takes the spread over seeds from the group that it is compared with"
-    return [f"One run only: {names}. It {borrowed}, where that has several runs."]
+    return [
+        (
+            f"One run only: {'; '.join(single)}. Its intervals are about images alone. Where it is "
+            "compared with several runs, it is taken to vary over seeds as much as they do."
+        )
+    ]
+
+
+def _versions(groups: Sequence[Group]) -> list[str]:
+    """Code that changed between groups may be the difference."""
+    of_group = {group.name: {_version(run) for run in group.runs} for group in groups}
+    if len(set(map(frozenset, of_group.values()))) == 1:
+        return []
+    told = "; ".join(f"{name}: {', '.join(sorted(found))}" for name, found in of_group.items())
+    return [f"Not all groups were trained by the same version of the code ({told})."]
+
+
+def _version(run: RunDirectory) -> str:
+    code = read_record(run).code
+    if code is None:
+        return "unknown"
+    return f"{code.commit[:_COMMIT_DIGITS]}{' with changes' if code.dirty else ''}"
+
+
+def _never_predicted(aligned: Alignment) -> list[str]:
+    remarks = []
+    for name, predicted in aligned.predicted.items():
+        for number, label in enumerate(aligned.classes):
+            never = int((predicted != number).all(axis=1).sum())
+            if never:
+                remarks.append(
+                    f"{name}: {never} of {len(predicted)} runs never predicted {label}; their "
+                    "precision of it counts as 0."
+                )
+    return remarks
 
 
 def _of_counts(file: Path, options: Options, name: str) -> Compared:
@@ -178,6 +247,9 @@ def _of_counts(file: Path, options: Options, name: str) -> Compared:
             f"baseline: expected one of {', '.join(published.variants)}, got {baseline!r}."
             f"{suggestion(baseline, published.variants)}"
         )
+    notes = list(published.notes)
+    if not same_mix(published.variants):
+        notes.append("The variants were measured on other mixes of classes: accuracy is left out.")
     found = compare_counts(
         published.variants,
         baseline,
@@ -185,7 +257,7 @@ def _of_counts(file: Path, options: Options, name: str) -> Compared:
         confidence=options.confidence,
         margin=options.margin,
     )
-    return Compared(found, [], published.notes, _command(), name)
+    return Compared(found, [], notes, _command(), name)
 
 
 def _report(compared: Compared, output: Path) -> dict[str, Path]:
@@ -199,7 +271,7 @@ def _report(compared: Compared, output: Path) -> dict[str, Path]:
 def _log_to_wandb(
     compared: Compared, output: Path, figures: Mapping[str, Path], logger: Mapping[str, Any]
 ) -> None:
-    from project.callbacks.wandb_comparison import log_comparison  # noqa: PLC0415 - only on request
+    from project.callbacks.tracking.comparison import log_comparison  # noqa: PLC0415 - only on request
 
     verdicts = {f"{d.variant}/{d.metric}": str(d.verdict) for d in compared.comparison.differences}
     sync = log_comparison(

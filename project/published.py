@@ -46,6 +46,11 @@ def read_counts(file: Path) -> Published:
             f"{listed if listed is None else type(listed).__name__}. Give each the counts of its "
             "classes: `hat: 23/24`."
         )
+    if unknown := plain.keys() - {"variants", "baseline", "notes"}:
+        raise DataError(
+            f"expected the keys variants, baseline and notes in {file}, got "
+            f"{', '.join(sorted(map(str, unknown)))}, which nothing reads."
+        )
     variants = {str(name): _counts(classes, f"{file}: {name}") for name, classes in listed.items()}
     first = next(iter(variants))
     for name, counts in variants.items():
@@ -54,7 +59,12 @@ def read_counts(file: Path) -> Published:
                 f"expected the classes of {first} ({', '.join(variants[first])}) for every variant "
                 f"in {file}, got {', '.join(counts)} for {name}."
             )
-    return Published(variants, str(plain.get("baseline", first)), list(plain.get("notes", [])))
+    notes = plain.get("notes") or []
+    return Published(
+        variants=variants,
+        baseline=str(plain.get("baseline") or first),
+        notes=[notes] if isinstance(notes, str) else [str(note) for note in notes],
+    )
 
 
 def _loaded(file: Path) -> dict[str, Any]:

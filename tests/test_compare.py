@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from project.compare import run, with_runs
+from project.compare import arranged, run, with_runs
 from project.errors import ConfigError, RunError
 from project.runs.directory import RunDirectory
+from project.runs.environment import CodeVersion
 from project.stats.results import About, Verdict
 from tests.conftest import REPOSITORY, Command, Compose
 
@@ -129,6 +130,9 @@ def test_what_cannot_be_compared_is_refused_unless_told_to_take_what_is_common(
         (["runs=x", "confidence=95"], "confidence: expected a share between 0.5 and 1, got 95"),
         (["runs=x", "metrics=[recal]"], r"metrics: expected some of .*got 'recal'.*\"recall\""),
         (["runs=x", "metrics=[]"], "metrics: expected some of accuracy, .*got none"),
+        (["runs=x", "strict=maybe"], "strict: expected true or false, got 'maybe'"),
+        (["runs=x", "logger=tensorboard"], "logger: a comparison goes to .* got tensorboard"),
+        ([f"counts={COUNTS}", "split=val"], "published counts have neither splits nor images"),
         ([f"counts={COUNTS}", "baseline=nothing"], "baseline: expected one of all x4 by colour"),
     ],
 )
@@ -137,6 +141,29 @@ def test_mistake_is_answered(
 ) -> None:
     with pytest.raises(ConfigError, match=match):
         compared(compose_config, tmp_path, *overrides)
+
+
+@pytest.mark.parametrize("named", ["runs=5", "runs=[5,6]"])
+def test_numbers_are_no_runs(compose_config: Compose, tmp_path: Path, named: str) -> None:
+    with pytest.raises(RunError, match="expected the directory of a run at 5, got nothing there"):
+        compared(compose_config, tmp_path, named)
+
+
+def test_reader_is_told_what_may_explain_a_difference_besides_the_recipe(
+    compose_config: Compose, measured: Any, tmp_path: Path
+) -> None:
+    old, new = CodeVersion("0123456789", dirty=False), CodeVersion("abcdef0123", dirty=True)
+    collapsed = [0] * len(LABELS)
+    for seed in (1, 2):
+        measured(f"a{seed}", "natural", seed, collapsed, labels=list(LABELS), code=old)
+    measured("b1", "balanced", 1, list(LABELS), labels=list(LABELS), code=new)
+    compared(compose_config, tmp_path, f"runs='{tmp_path}/[ab]?'")
+    notes = (tmp_path / "comparison" / "comparison.md").read_text(encoding="utf-8")
+    assert "not all groups were trained by the same version" in notes.lower()
+    assert "01234567;" in notes
+    assert "abcdef01 with changes" in notes
+    assert "2 of 2 runs never predicted outer; their precision of it counts as 0" in notes
+    assert "One run only: sampler=balanced" in notes
 
 
 def test_published_counts_need_no_runs(compose_config: Compose, tmp_path: Path) -> None:
@@ -181,8 +208,15 @@ def test_runs_with_and_without_the_key_are_refused() -> None:
         with_runs(["runs=outputs/sweeps/one", "outputs/sweeps/two"])
 
 
+@pytest.mark.parametrize("name", ["../escape", "a/b", "null", "..", ""])
+def test_comparison_stays_in_its_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match="name: expected the name of a folder without a path"):
+        arranged(["counts=x.yaml", f"name={name}"])
+    assert arranged(["counts=x.yaml", "name=coats, 2"]) == ["counts=x.yaml", "name=coats, 2"]
+
+
 def test_words_of_hydra_are_not_taken_for_runs(tmp_path: Path) -> None:
-    words = ["--cfg", "job", "logger=wandb", "hydra.run.dir=/tmp/x", "-c", "job"]
+    words = ["--cfg", "job", "logger=wandb", "hydra.run.dir=/tmp/x", "--config-dir", str(tmp_path)]
     assert with_runs(words) == words
     run_directory = RunDirectory(tmp_path / "seed=1,model=x")
     run_directory.path.mkdir()

@@ -26,9 +26,18 @@ def test_first_variant_is_the_baseline_unless_told(tmp_path: Path) -> None:
     assert read_counts(file).baseline == "b"
 
 
+@pytest.mark.parametrize("notes", ["one note", "[one note]"])
+def test_notes_may_be_one_text_or_several(tmp_path: Path, notes: str) -> None:
+    file = tmp_path / "counts.yaml"
+    file.write_text(f"baseline:\nnotes: {notes}\nvariants: {{a: {{hat: 1/2}}, b: {{hat: 2/2}}}}")
+    assert read_counts(file).notes == ["one note"]
+    assert read_counts(file).baseline == "a"
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
+        ("basline: b\nvariants: {a: {x: 1/2}, b: {x: 1/2}}", "got basline, which nothing reads"),
         ("- a list", "expected the key variants in .*got list"),
         ("variants: {a: {hat: 1/2}}", "expected at least two variants"),
         (

@@ -1,5 +1,6 @@
 """The same test images in every run: what makes runs comparable."""
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from project.errors import RunError
 from project.runs.directory import RunDirectory
@@ -18,8 +18,9 @@ from project.runs.record import RunRecord, read_record
 _LISTED_RUNS = 10
 
 T = TypeVar("T")
-# Path, label, and the digest of the photo, or of all data where a run did not keep that.
-Image = tuple[str, str, str]
+# Path, label, the digest of the photo (of all data where a run did not keep that), and which of
+# the rows of this path it is: one photo may show several things, each in its own crop box.
+Image = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def align(groups: Sequence[Group], split: str = "test", *, strict: bool = True) 
     remarks = [f"Left out: {run.path} is {why}." for run, why in unfinished.items()]
     remarks += _losses(reads, classes, len(images), split)
     kept = [_kept(group, reads) for group in groups]
-    labels = np.array([classes.index(label) for _, label, _ in images], dtype=np.int64)
+    remarks += _grouped(next(iter(reads)), images)
+    labels = np.array([classes.index(image[1]) for image in images], dtype=np.int64)
     return Alignment(
         groups=tuple(group for group in kept if group.runs),
         classes=classes,
@@ -103,27 +105,44 @@ def _read(
     run: RunDirectory, record: RunRecord, split: str, contents: Mapping[str, str] | None
 ) -> _Read:
     said = read_predictions(run, split)
-    images = {
-        (path, said.classes[label], contents[path] if contents else record.data.fingerprint): row
-        for row, (path, label) in enumerate(zip(said.paths, said.labels.tolist(), strict=True))
-        if label >= 0
-    }
+    seen: Counter[str] = Counter()
+    images: dict[Image, int] = {}
+    for row, (path, label) in enumerate(zip(said.paths, said.labels.tolist(), strict=True)):
+        if label >= 0:
+            content = contents.get(path, "") if contents else record.data.fingerprint
+            images[path, said.classes[label], content, seen[path]] = row
+        seen[path] += 1
     return _Read(run, record, said, images)
 
 
 def _contents_of(runs: Iterable[RunDirectory]) -> dict[RunDirectory, dict[str, str] | None]:
     """Digest of each photo by its path; None for all where one of the runs did not keep them."""
-    kept: dict[RunDirectory, dict[str, str] | None] = {run: _contents(run) for run in runs}
+    kept: dict[RunDirectory, dict[str, str] | None] = {}
+    for run in runs:
+        rows = _split_rows(run)
+        kept[run] = {row["path"]: row["content_hash"] for row in rows if row.get("content_hash")}
     return kept if all(kept.values()) else dict.fromkeys(kept)
 
 
-def _contents(run: RunDirectory) -> dict[str, str]:
+def _split_rows(run: RunDirectory) -> list[dict[str, str]]:
     if not run.splits_file.is_file():
-        return {}
-    frame = pd.read_csv(run.splits_file, dtype=str, keep_default_na=False)
-    if "content_hash" not in frame:
-        return {}
-    return dict(zip(frame["path"], frame["content_hash"], strict=True))
+        return []
+    with run.splits_file.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row.get("path")]
+
+
+def _grouped(run: RunDirectory, images: Sequence[Image]) -> list[str]:
+    """Warns of images that are no independent samples."""
+    group_of = {row["path"]: row["group"] for row in _split_rows(run) if row.get("group")}
+    sizes = Counter(group_of.get(image[0], image[0]) for image in images)
+    together = sum(size for size in sizes.values() if size > 1)
+    if not together:
+        return []
+    remark = (
+        f"{together} of the {len(images)} images belong to groups, such as one person or session. "
+        "They count as independent, so intervals are too narrow where a recipe suits whole groups."
+    )
+    return [remark]
 
 
 def _require_some(reads: dict[RunDirectory, _Read], unfinished: dict[RunDirectory, str]) -> None:
@@ -159,8 +178,8 @@ def _deviations(reads: Sequence[_Read]) -> dict[RunDirectory, str]:
     images = _most_common([frozenset(r.images) for r in reads if r.run not in problems])
     for read in reads:
         if read.run not in problems and read.images.keys() != images:
-            gained = [path for path, _, _ in read.images.keys() - images]
-            lost = [path for path, _, _ in images - read.images.keys()]
+            gained = [image[0] for image in read.images.keys() - images]
+            lost = [image[0] for image in images - read.images.keys()]
             problems[read.run] = _other("images", sorted(gained), sorted(lost))
     return problems
 

@@ -1,5 +1,6 @@
 """Runs that repeat one recipe, and what sets the recipes apart."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -164,15 +165,9 @@ def find_group(groups: Sequence[Group], baseline: str) -> Group:
 
 
 def _split(overrides: str) -> list[str]:
-    """At the commas that lie outside of brackets."""
-    parts, depth = [""], 0
-    for letter in overrides:
-        depth += (letter in "[{(") - (letter in "]})")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+    """At the commas that lie outside of brackets and quotes."""
+    pieces = re.findall(r"""(?:'[^']*'|"[^"]*"|\[[^]]*\]|\{[^}]*\}|\([^)]*\)|[^,])+""", overrides)
+    return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def _fits(group: Group, wanted: Sequence[str]) -> bool:
@@ -194,7 +189,7 @@ def _same(one: str, other: str) -> bool:
     try:
         return float(one) == float(other)  # 1e-3 and 0.001
     except ValueError:
-        return one.replace(" ", "") == other
+        return one.replace(" ", "").strip("\"'") == other
 
 
 def _distance(one: Group, others: Sequence[Group]) -> int:

@@ -87,7 +87,8 @@ class Difference:
         p_value: Of the null hypothesis of no difference.
         p_adjusted: The same after Holm, over everything that the comparison tests.
         p_equivalence: Of the null hypothesis of a difference beyond the margin, after Holm.
-        beats: Chance in [0, 1] that a run of the variant beats one of the baseline.
+        beats: Chance in [0, 1] that a run of the variant beats one of the baseline; NaN where there
+            are no predictions.
         verdict: What the data allow to say.
         about: What the verdict is about.
         method: The test, in a few words.

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from project.errors import RunError
 from project.runs.alignment import align
 from project.runs.directory import RunDirectory
 from project.runs.groups import Group, group_runs
+from project.runs.predictions import read_predictions, write_predictions
 from tests.left_runs import CLASSES, LABELS
 
 RIGHT = list(LABELS)
@@ -126,6 +128,41 @@ def test_nothing_in_common_is_an_error(measured: Any) -> None:
     runs = groups(measured("a", "natural", 1), measured("b", "root", 1, contents=other))
     with pytest.raises(RunError, match="got none in common"):
         align(runs, strict=False)
+
+
+def test_crops_of_one_photo_are_images_of_their_own(measured: Any) -> None:
+    runs = groups(measured("a", "natural", 1), measured("b", "root", 1))
+    for run in (group.runs[0] for group in runs):
+        said = read_predictions(run, "test")
+        paths = ["one.jpg", "one.jpg", *said.paths[2:]]
+        write_predictions(run, "test", replace(said, paths=paths))
+    found = align(runs)
+    assert found.labels.tolist() == RIGHT
+    assert any(remark.startswith("2 of the 8 images belong to groups") for remark in found.remarks)
+
+
+def test_images_of_one_person_are_remarked_on(measured: Any) -> None:
+    run, other = measured("a", "natural", 1), measured("b", "root", 1)
+    text = run.splits_file.read_text(encoding="utf-8").splitlines()
+    persons = ["group", "ann", "ann", "ann", "bob", "", "", "", ""]
+    lines = [f"{line},{person}" for line, person in zip(text, persons, strict=True)]
+    run.splits_file.write_text("\n".join(lines), encoding="utf-8")
+    remarks = align(groups(run, other)).remarks
+    assert any(remark.startswith("3 of the 8 images belong to groups") for remark in remarks)
+
+
+@pytest.mark.parametrize("content", ["", "path,label\n", None], ids=["empty", "old", "missing"])
+def test_runs_that_did_not_keep_contents_are_told_apart_by_their_data(
+    measured: Any, content: str | None
+) -> None:
+    runs = groups(measured("a", "natural", 1), measured("b", "root", 1, data="other photos"))
+    assert len(align(runs).labels) == 8
+    if content is None:
+        runs[0].runs[0].splits_file.unlink()
+    else:
+        runs[0].runs[0].splits_file.write_text(content)
+    with pytest.raises(RunError, match="another label or content"):
+        align(runs)
 
 
 def test_split_without_predictions_is_named(measured: Any) -> None:

@@ -253,3 +253,12 @@ def test_a_baseline_that_fits_nothing_lists_the_groups(train: Any) -> None:
         match=r'none like it\. Did you mean "oversampling=copy"\? The groups are:\n  oversampling=',
     ):
         find_group(groups, "oversampling=cpy")
+
+
+def test_value_with_a_comma_names_a_group_in_quotes(make_run: MakeRun) -> None:
+    runs = [
+        make_run(name, {"seed": 1, "note": note}, [f"note={note}"])
+        for name, note in (("one", "'a,b'"), ("two", "c"))
+    ]
+    groups = group_runs(runs).groups
+    assert find_group(groups, "note='a,b'") is groups[0]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,16 +65,18 @@ def forest(comparison: Comparison) -> Figure:
     return figure
 
 
-def recalls(comparison: Comparison) -> Figure:
+def recalls(comparison: Comparison) -> Figure | None:
     """Draws the recall of each class with its interval, the groups side by side.
 
     Args:
         comparison: All groups.
 
     Returns:
-        The figure: a row a class, a marker a group.
+        The figure: a row a class, a marker a group; None where recalls were not compared.
     """
     metrics = [m for m in cells.ordered_metrics(comparison) if m.startswith("recall/")]
+    if not metrics:
+        return None
     height = _rows_height(len(metrics), len(comparison.groups))
     figure = Figure(figsize=(_WIDTH, height + 1.2), layout="constrained")
     axes = figure.subplots()
@@ -206,8 +209,12 @@ def _rows_height(rows: int, markers: int) -> float:
 
 
 def _frames(group: Group) -> list[pd.DataFrame]:
-    files = [run.metrics_file for run in group.runs if run.metrics_file.is_file()]
+    files = [run.metrics_file for run in group.runs if _has_content(run.metrics_file)]
     return [pd.read_csv(file).replace([np.inf, -np.inf], np.nan) for file in files]
+
+
+def _has_content(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _draw_runs(axes: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look) -> None:

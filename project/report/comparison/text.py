@@ -19,10 +19,11 @@ runs (n).
 Intervals have {confidence} confidence, each by itself. p is adjusted over all {tests} tests (Holm)
 and the verdicts follow it: of many intervals, some leave zero out by chance.
 
-Equivalent: shown to lie within ±{margin} points. No difference shown: neither a difference nor
-equivalence is shown, which is no evidence of equality.
+Equivalent: shown to lie within ±{margin} points, by tests that are adjusted among themselves. No
+difference shown: neither is shown, which is no evidence of equality.
 
-Beats: the chance that the variant is above the baseline, a run against a run.
+Beats: how often a run of the variant is above one of the baseline on resampled test images; a
+description without an error bar.
 
 To settle: what would be likely to show a difference, or equivalence, if the truth is as seen here.
 

@@ -123,6 +123,7 @@ def test_recalls_show_every_group_with_its_images(
     make_comparison: Callable[..., Comparison],
 ) -> None:
     figure = recalls(make_comparison())
+    assert figure is not None
     (axes,) = figure.axes
     assert row_names(axes) == ["hat (24)", "outer (889)", "top (1754)", "shoes (24)"]
     assert len(points(axes)) == 4 * 3
@@ -131,7 +132,9 @@ def test_recalls_show_every_group_with_its_images(
 
 
 def test_no_two_groups_look_alike(make_comparison: Callable[..., Comparison]) -> None:
-    axes = recalls(make_comparison(["hat"], [f"group {number}" for number in range(25)])).axes[0]
+    figure = recalls(make_comparison(["hat"], [f"group {number}" for number in range(25)]))
+    assert figure is not None
+    axes = figure.axes[0]
     looks = {
         (line.get_color(), line.get_marker()) for line in axes.lines if line.get_marker() != "None"
     }
