@@ -12,6 +12,7 @@ from project.errors import ConfigError, RunError
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion
 from project.stats.results import About, Verdict
+from tests.callbacks.tracking.wandb_server import log_out, offline_parts, read_back
 from tests.conftest import REPOSITORY, Command, Compose
 
 LABELS = np.repeat([0, 1, 2], [20, 40, 60])
@@ -164,6 +165,28 @@ def test_reader_is_told_what_may_explain_a_difference_besides_the_recipe(
     assert "abcdef01 with changes" in notes
     assert "2 of 2 runs never predicted outer; their precision of it counts as 0" in notes
     assert "One run only: sampler=balanced" in notes
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # wandb's own, which change with every release
+def test_comparison_goes_to_wandb_too(
+    compose_config: Compose,
+    sweep: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="project")
+    log_out(monkeypatch, tmp_path)
+    found = compared(compose_config, tmp_path, f"runs={sweep}", "logger=wandb", "tags=[coats]")
+    (part,) = offline_parts(tmp_path / "comparison")
+    assert f"wandb sync {part}" in caplog.text
+    read = read_back(part)
+    assert (read["name"], read["tags"]) == ("comparison", ["coats"])
+    assert read["summary"]["baseline"] == found.baseline
+    difference = found.difference(found.variants[0], "accuracy")
+    assert read["summary"][f"{difference.variant}/accuracy"] == difference.verdict
+    assert {"comparison", "overview", "forest", "recall"} <= read["summary"].keys()
 
 
 def test_published_counts_need_no_runs(compose_config: Compose, tmp_path: Path) -> None:

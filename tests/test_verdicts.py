@@ -22,6 +22,7 @@ from benchmarks.verdicts import (
     single_tests,
 )
 
+SLOW = pytest.mark.slow
 REPLICATES = 400
 # Four standard errors: fewer than one in a hundred such files would fail by chance.
 TOLERATED = 4
@@ -37,7 +38,7 @@ def above(share: float, replicates: int = REPLICATES) -> float:
 
 
 @pytest.mark.parametrize("runs", RUNS)
-@pytest.mark.parametrize("images", [24, 300, 4176])
+@pytest.mark.parametrize("images", [80, *(pytest.param(n, marks=SLOW) for n in (24, 300, 4176))])
 def test_null_difference_is_rarely_called_real_and_intervals_cover(runs: int, images: int) -> None:
     replicates = REPLICATES if images < 1000 else 150
     outcomes = simulated(Truth((runs, runs), (images,), 0.8), replicates)
@@ -47,6 +48,7 @@ def test_null_difference_is_rarely_called_real_and_intervals_cover(runs: int, im
         assert missed <= above(LEVEL, replicates), covered
 
 
+@SLOW
 @pytest.mark.parametrize("name", NOISES)
 @pytest.mark.parametrize("recall", [0.8, 0.95])
 def test_truth_about_noise_and_recall_does_not_matter(name: str, recall: float) -> None:
@@ -58,6 +60,7 @@ def test_truth_about_noise_and_recall_does_not_matter(name: str, recall: float) 
         assert missed <= above(LEVEL), covered
 
 
+@SLOW
 def test_true_gain_is_found_the_more_often_the_more_runs_there_are() -> None:
     found = [
         rate(simulated(Truth((runs, runs), (889,), 0.8, 0.10), 200)).share for runs in (3, 5, 10)
@@ -66,12 +69,14 @@ def test_true_gain_is_found_the_more_often_the_more_runs_there_are() -> None:
     assert found[-1] > 0.95
 
 
+@SLOW
 @pytest.mark.parametrize("runs", [(1, 3), (2, 2), (2, 10)], ids=str)
 def test_unequal_groups_are_judged_with_care(runs: tuple[int, int]) -> None:
     outcomes = simulated(Truth(runs, (889,), 0.8), REPLICATES)
     assert rate(outcomes).share <= above(LEVEL)
 
 
+@SLOW
 def test_difference_on_the_margin_is_rarely_called_equivalent() -> None:
     outcomes = simulated(Truth((5, 5), (889,), 0.95, MARGIN), REPLICATES)
     assert np.mean([outcome.p_equivalence < LEVEL for outcome in outcomes]) <= above(LEVEL)
@@ -86,7 +91,7 @@ def test_tests_over_images_alone_take_seeds_for_recipes() -> None:
     assert rate(outcomes).share <= above(LEVEL, 150)
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize("runs", RUNS)
 def test_whole_comparison_rarely_has_any_false_verdict(runs: int) -> None:
     comparisons = simulated_whole(Truth((runs, runs), CLASS_SIZES, 0.8), 200)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from project.report import scores
@@ -40,6 +41,19 @@ def picture(path: Path, caption: str) -> Picture:
     return Picture(caption, source, width)
 
 
+def breakable(text: str) -> Markup:
+    """Lets a name that is made of overrides continue on the next line after each of them.
+
+    Args:
+        text: Any text; it is escaped.
+
+    Example:
+        >>> breakable("sampler=natural,seed=<1>")
+        Markup('sampler=natural,<wbr>seed=&lt;1&gt;')
+    """
+    return Markup(",<wbr>").join(text.split(","))
+
+
 def rendered(template: str, context: Mapping[str, Any]) -> str:
     """Fills in a page.
 
@@ -59,4 +73,5 @@ def rendered(template: str, context: Mapping[str, Any]) -> str:
     )
     environment.filters["percent"] = scores.percent
     environment.filters["duration"] = scores.duration
+    environment.filters["breakable"] = breakable
     return environment.get_template(template).render(context)
