@@ -7,6 +7,7 @@ import numpy as np
 
 from project.stats.bootstrap import chance_to_beat, resampled
 from project.stats.inference import (
+    cautious_quantile,
     difference_interval,
     effective_size,
     equivalence_test,
@@ -171,7 +172,8 @@ def _estimate(measured: _Measured, metric: Metric, name: str, confidence: float)
     else:
         variance = of_mean(sample, measured.labels[measured.rows(metric)], step(metric, tallies))
         effective = effective_size(mean, variance.total, worth, sample.runs)
-        interval = wilson(mean, effective, confidence, variance.df)
+        quantile = cautious_quantile(variance, confidence)
+        interval = wilson(mean, effective, confidence, quantile)
     return Estimate(
         group=name,
         metric=metric.name,

@@ -10,13 +10,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from project.stats.metrics import Floats
 from project.stats.results import Interval, Verdict
+from project.stats.variance import Variance
 
 
-def wilson(share: float, size: float, confidence: float, df: float = np.inf) -> Interval:
+def wilson(share: float, size: float, confidence: float, quantile: float | None = None) -> Interval:
     """The score interval of a share, which stays in [0, 1] and has a width at 0 and at 1, too.
 
     For a mean over runs, or a metric that is no plain share, the size is the number of images that
-    would give a plain share the same variance, and Student's quantile takes the normal one's place.
+    would give a plain share the same variance, and another quantile takes the normal one's place.
 
     Source: Wilson, Journal of the American Statistical Association 22 (1927) 209-212. Effective
     sizes: Korn and Graubard, Survey Methodology 24 (1998) 193-201.
@@ -25,16 +26,38 @@ def wilson(share: float, size: float, confidence: float, df: float = np.inf) -> 
         share: In [0, 1].
         size: Images, real or effective.
         confidence: Such as 0.95.
-        df: Degrees of freedom of the variance that the size stands for.
+        quantile: What to use instead of the normal quantile of the confidence.
 
     Example:
         >>> wilson(23 / 24, 24, 0.95)
         Interval(low=0.79..., high=0.99...)
     """
-    square = float(stats.t.ppf((1 + confidence) / 2, df)) ** 2 / size
+    if quantile is None:
+        quantile = float(stats.norm.ppf((1 + confidence) / 2))
+    square = quantile**2 / size
     centre = (share + square / 2) / (1 + square)
     half = math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
     return Interval(max(centre - half, 0.0), min(centre + half, 1.0))
+
+
+def cautious_quantile(variance: Variance, confidence: float) -> float:
+    """Student's quantile for a mean over few runs: one for seeds, one for images, averaged.
+
+    Satterthwaite's degrees of freedom come out high just where the spread over a few runs comes out
+    low by chance. For a difference that is slight; for one mean over two or three runs it is not.
+
+    Source: Cochran and Cox, Experimental Designs (1950), section 4.14.
+
+    Args:
+        variance: Of the mean.
+        confidence: Such as 0.95.
+    """
+    images = variance.images + variance.smoothing
+    total, seeds = variance.total, sum(variance.seeds)
+    if not (seeds and total):
+        return float(stats.t.ppf((1 + confidence) / 2, variance.images_df))
+    quantiles = stats.t.ppf((1 + confidence) / 2, [variance.seed_df, variance.images_df])
+    return float(np.dot([seeds, images], quantiles) / total)
 
 
 def effective_size(share: float, variance: float, images: float, runs: int) -> float:

@@ -4,6 +4,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from project.stats.inference import (
+    cautious_quantile,
     difference_interval,
     effective_size,
     equivalence_test,
@@ -14,6 +15,7 @@ from project.stats.inference import (
     wilson,
 )
 from project.stats.results import Verdict
+from project.stats.variance import Variance
 
 
 @pytest.mark.parametrize(
@@ -31,15 +33,22 @@ def test_wilson_interval_is_that_of_scipy(
 
 
 def test_interval_of_few_runs_is_wider_by_students_quantile() -> None:
-    normal, student = wilson(0.8, 1e6, 0.95), wilson(0.8, 1e6, 0.95, df=2)
+    normal, student = wilson(0.8, 1e6, 0.95), wilson(0.8, 1e6, 0.95, stats.t.ppf(0.975, 2))
     ratio = (student.high - student.low) / (normal.high - normal.low)
     assert ratio == pytest.approx(stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975), rel=1e-3)
 
 
 def test_interval_of_two_runs_at_high_confidence_is_all_that_there_is() -> None:
-    found = wilson(0.6, 30, 0.99, df=1)
+    found = wilson(0.6, 30, 0.99, stats.t.ppf(0.995, 1))
     assert 0 <= found.low < 0.05
     assert 0.95 < found.high <= 1
+
+
+def test_quantile_lies_between_that_of_seeds_and_that_of_images() -> None:
+    seeds, images = Variance((1.0,), (0.0,), (3,), 2.0, 1.0, 99.0, 0.0), stats.t.ppf(0.975, 99)
+    assert cautious_quantile(seeds, 0.95) == pytest.approx((stats.t.ppf(0.975, 2) + images) / 2)
+    one_run = Variance((0.0,), (0.0,), (1,), 0.0, 1.0, 99.0, 0.0)
+    assert cautious_quantile(one_run, 0.95) == pytest.approx(images)
 
 
 def test_effective_size_of_a_plain_share_is_its_images() -> None:
