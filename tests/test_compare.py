@@ -144,6 +144,18 @@ def test_mistake_is_answered(
         compared(compose_config, tmp_path, *overrides)
 
 
+def test_classes_that_only_some_runs_know_are_left_out_when_told(
+    compose_config: Compose, measured: Any, tmp_path: Path
+) -> None:
+    two = [min(int(label), 1) for label in LABELS]
+    measured("a", "natural", 1, list(LABELS), labels=list(LABELS))
+    measured("b", "root", 1, [2 - label for label in LABELS], labels=list(LABELS))
+    measured("c", "balanced", 1, two, classes=("hat", "outer"), labels=two)
+    found = compared(compose_config, tmp_path, f"runs='{tmp_path}/[abc]'", "strict=false")
+    assert found.classes == ("hat", "outer")
+    assert found.images == (20, 40)
+
+
 @pytest.mark.parametrize("named", ["runs=5", "runs=[5,6]"])
 def test_numbers_are_no_runs(compose_config: Compose, tmp_path: Path, named: str) -> None:
     with pytest.raises(RunError, match="expected the directory of a run at 5, got nothing there"):

@@ -57,7 +57,8 @@ def compare(
     arXiv 2511.19794 (paired, and cautious with few seeds).
 
     Args:
-        predicted: Class numbers of each group by its name, ``(S, N)`` for its S runs.
+        predicted: Class numbers of each group by its name, ``(S, N)`` for its S runs, in
+            ``[0, C]``; C stands for any class that is not among the C.
         labels: True classes ``(N,)``, in ``[0, C)``.
         classes: The C class names. Those without images are left out.
         baseline: Name of the group that the others are compared with.
@@ -114,7 +115,7 @@ class _Measured:
     ) -> "_Measured":
         present, labels = np.unique(labels, return_inverse=True)
         order = np.argsort(labels, kind="stable")
-        renumbered = np.full(len(classes), len(present))
+        renumbered = np.full(len(classes) + 1, len(present))  # one more for classes unknown here
         renumbered[present] = np.arange(len(present))
         sorted_labels = labels[order]
         renamed = {name: renumbered[runs][:, order] for name, runs in predicted.items()}

@@ -166,6 +166,14 @@ def test_class_without_images_is_left_out_and_its_predictions_are_errors() -> No
     assert found.estimate("a", "macro_recall").mean == pytest.approx(np.mean(expected))
 
 
+def test_prediction_of_a_class_that_is_not_compared_is_an_error() -> None:
+    elsewhere = runs(2, [0.8, 0.6, 0.8], 1)
+    elsewhere[elsewhere != LABELS] = 3
+    found = compare({"a": elsewhere, "b": elsewhere}, LABELS, CLASSES, "a", resamples=20)
+    assert found.estimate("a", "accuracy").mean == pytest.approx((elsewhere == LABELS).mean())
+    assert found.estimate("a", "precision/top").mean == 1
+
+
 def test_order_of_images_does_not_matter() -> None:
     shuffled = np.random.default_rng(5).permutation(len(LABELS))
     groups = {"a": runs(3, [0.8, 0.6, 0.8], 1), "b": runs(3, [0.8, 0.9, 0.8], 2)}
