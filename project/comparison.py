@@ -169,6 +169,7 @@ def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compa
         aligned.labels,
         aligned.classes,
         chosen.name,
+        units=aligned.units,
         metrics=options.metrics,
         confidence=options.confidence,
         margin=options.margin,

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.verdicts import (
     CLASS_SIZES,
+    GROUP_NOISE,
     LEVEL,
     MARGIN,
     NOISES,
@@ -82,6 +83,15 @@ def test_difference_on_the_margin_is_rarely_called_equivalent() -> None:
     assert np.mean([outcome.p_equivalence < LEVEL for outcome in outcomes]) <= above(LEVEL)
     same = simulated(Truth((10, 10), (4176,), 0.95), 100)
     assert np.mean([outcome.p_equivalence < LEVEL for outcome in same]) > 0.5
+
+
+@SLOW
+@pytest.mark.parametrize("runs", RUNS)
+def test_groups_of_similar_images_do_not_pass_for_as_many_samples(runs: int) -> None:
+    truth = Truth((runs, runs), (300,), 0.8, noise=GROUP_NOISE, groups_known=True)
+    outcomes = simulated(truth, REPLICATES)
+    assert rate(outcomes).share <= above(LEVEL)
+    assert np.mean([not outcome.covered for outcome in outcomes]) <= above(LEVEL)
 
 
 def test_tests_over_images_alone_take_seeds_for_recipes() -> None:

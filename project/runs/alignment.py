@@ -31,6 +31,7 @@ class Alignment:
         groups: Groups with at least one run that can be compared, and only such runs.
         classes: The C class names.
         labels: True classes, int64 ``(N,)`` in ``[0, C)``.
+        units: Number of what each image belongs to, such as one person or photo, int64 ``(N,)``.
         predicted: Predicted classes of each group by its name, int64 ``(runs, N)``; C stands for a
             class that not all runs know.
         remarks: What was left out, and how many images are left.
@@ -39,6 +40,7 @@ class Alignment:
     groups: tuple[Group, ...]
     classes: tuple[str, ...]
     labels: npt.NDArray[np.int64]
+    units: npt.NDArray[np.int64]
     predicted: dict[str, npt.NDArray[np.int64]]
     remarks: tuple[str, ...]
 
@@ -86,12 +88,14 @@ def align(groups: Sequence[Group], split: str = "test", *, strict: bool = True) 
     remarks = [f"Left out: {run.path} is {why}." for run, why in unfinished.items()]
     remarks += _losses(reads, classes, len(images), split)
     kept = [_kept(group, reads) for group in groups]
-    remarks += _grouped(next(iter(reads)), images)
+    units = _units(next(iter(reads)), images)
+    remarks += _grouped(units)
     labels = np.array([classes.index(image[1]) for image in images], dtype=np.int64)
     return Alignment(
         groups=tuple(group for group in kept if group.runs),
         classes=classes,
         labels=labels,
+        units=units,
         predicted={
             group.name: np.stack([_predicted(reads[run], classes, images) for run in group.runs])
             for group in kept
@@ -131,16 +135,21 @@ def _split_rows(run: RunDirectory) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row.get("path")]
 
 
-def _grouped(run: RunDirectory, images: Sequence[Image]) -> list[str]:
-    """Warns of images that are no independent samples."""
+def _units(run: RunDirectory, images: Sequence[Image]) -> npt.NDArray[np.int64]:
+    """Numbers what belongs together: images of one group, and crops of one photo."""
     group_of = {row["path"]: row["group"] for row in _split_rows(run) if row.get("group")}
-    sizes = Counter(group_of.get(image[0], image[0]) for image in images)
-    together = sum(size for size in sizes.values() if size > 1)
-    if not together:
+    names = [(group_of.get(path, ""), "" if path in group_of else path) for path, *_ in images]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def _grouped(units: npt.NDArray[np.int64]) -> list[str]:
+    count = len(np.unique(units))
+    if count == len(units):
         return []
     remark = (
-        f"{together} of the {len(images)} images belong to groups, such as one person or session. "
-        "They count as independent, so intervals are too narrow where a recipe suits whole groups."
+        f"The {len(units)} images come from {count} groups, such as persons, sessions or photos "
+        "with several crops. Images of one group count as one sample together."
     )
     return [remark]
 

@@ -29,9 +29,11 @@ from project.stats.metrics import (
     tally,
 )
 from project.stats.results import About, Comparison, Difference, Estimate, Verdict
-from project.stats.variance import Sample, of_difference, of_mean
+from project.stats.variance import Sample, Strata, of_difference, of_mean
 
 RESAMPLES = 2000
+_METHOD_FOR_MODELS = "t test, paired stratified bootstrap"
+_METHOD_FOR_RECIPES = "images crossed with seeds"
 
 
 def compare(
@@ -40,6 +42,7 @@ def compare(
     classes: Sequence[str],
     baseline: str,
     *,
+    units: Ints | None = None,
     metrics: Collection[str] = KINDS,
     confidence: float = 0.95,
     margin: float = 0.01,
@@ -49,8 +52,8 @@ def compare(
 
     With several runs a group, images and runs both are samples, and verdicts are about recipes: see
     `project.stats.variance.of_difference`. With one run each, verdicts are about these models:
-    exact McNemar for accuracy and recall; for the rest a t test on the variance of the paired
-    stratified bootstrap, or the first-order one if that is larger.
+    exact McNemar for accuracy and recall where all images stand alone; for the rest a t test on the
+    variance of the paired stratified bootstrap, or the first-order one if that is larger.
 
     Source: the plan of the analysis follows Dror et al., ACL 2018 (which test when), Bouthillier et
     al., MLSys 2021 (all sources of variance, the chance to beat), and "When +1% Is Not Enough",
@@ -62,6 +65,8 @@ def compare(
         labels: True classes ``(N,)``, in ``[0, C)``.
         classes: The C class names. Those without images are left out.
         baseline: Name of the group that the others are compared with.
+        units: Number of what each image belongs to, such as one person, ``(N,)``. Images of one are
+            no independent samples. None: each image stands alone.
         metrics: Kinds of metrics. The fewer are tested, the less is lost to Holm.
         confidence: Of the intervals; one minus it is the level of the verdicts.
         margin: Differences up to this are of no interest, in (0, 1).
@@ -70,7 +75,7 @@ def compare(
     Returns:
         Estimates and differences, in the order of `metrics_of`.
     """
-    measured = _Measured.of(predicted, labels, classes, metrics, resamples)
+    measured = _Measured.of(predicted, labels, units, classes, metrics, resamples)
     names = (baseline, *(name for name in predicted if name != baseline))
     tested = [
         _tested(measured, metric, name, baseline, confidence, margin)
@@ -99,6 +104,7 @@ class _Measured:
 
     predicted: Mapping[str, Ints]
     labels: Ints
+    units: Ints
     classes: tuple[str, ...]
     metrics: Sequence[Metric]
     tallies: Mapping[str, Tallies]
@@ -109,6 +115,7 @@ class _Measured:
         cls,
         predicted: Mapping[str, Ints],
         labels: Ints,
+        units: Ints | None,
         classes: Sequence[str],
         metrics: Collection[str],
         resamples: int,
@@ -129,6 +136,7 @@ class _Measured:
         return cls(
             predicted=renamed,
             labels=sorted_labels,
+            units=np.arange(len(labels)) if units is None else units[order],
             classes=names,
             metrics=metrics_of(names, metrics),
             tallies={name: tally(runs, sorted_labels, count) for name, runs in renamed.items()},
@@ -149,6 +157,15 @@ class _Measured:
         first, last = np.searchsorted(self.labels, [metric.number, metric.number + 1])
         return slice(int(first), int(last))
 
+    def strata(self, metric: Metric) -> Strata:
+        rows = self.rows(metric)
+        return Strata(self.labels[rows], self.units[rows])
+
+    def alone(self, metric: Metric) -> bool:
+        """Whether no two of the images belong together."""
+        units = self.units[self.rows(metric)]
+        return len(np.unique(units)) == len(units)
+
     def sample(self, name: str, metric: Metric) -> Sample:
         rows, tallies = self.rows(metric), self.tallies[name]
         parts = contributions(metric, self.predicted[name][:, rows], self.labels[rows], tallies)
@@ -168,10 +185,10 @@ def _estimate(measured: _Measured, metric: Metric, name: str, confidence: float)
     mean, worth = float(sample.values.mean()), size(metric, tallies)
     about = images(metric, tallies)
     single = sample.runs == 1
-    if single and metric.is_share:
+    if single and metric.is_share and measured.alone(metric):
         interval = wilson(mean, about, confidence)
     else:
-        variance = of_mean(sample, measured.labels[measured.rows(metric)], step(metric, tallies))
+        variance = of_mean(sample, measured.strata(metric), step(metric, tallies))
         effective = effective_size(mean, variance.total, worth, sample.runs)
         quantile = cautious_quantile(variance, confidence)
         interval = wilson(mean, effective, confidence, quantile)
@@ -194,19 +211,18 @@ def _tested(
     ours_elsewhere = measured.elsewhere[name].values(metric)
     theirs_elsewhere = measured.elsewhere[baseline].values(metric)
     both = _both(measured.tallies[name], measured.tallies[baseline])
-    labels = measured.labels[measured.rows(metric)]
-    variance = of_difference(ours, theirs, labels, step(metric, both))
+    variance = of_difference(ours, theirs, measured.strata(metric), step(metric, both))
     difference = float(ours.values.mean() - theirs.values.mean())
     models = ours.runs == theirs.runs == 1
     if models and not metric.is_share:
         resampled_variance = float((ours_elsewhere - theirs_elsewhere).var(ddof=1))
         variance = replace(variance, images=max(variance.images, resampled_variance))
-    if models and metric.is_share:
+    if models and metric.is_share and measured.alone(metric):
         p_value = mcnemar_test(measured.right(name, metric), measured.right(baseline, metric))
         method = "exact McNemar"
     else:
         p_value = t_test(difference, variance.total, variance.df)
-        method = "t test, paired stratified bootstrap" if models else "images crossed with seeds"
+        method = _METHOD_FOR_MODELS if models else _METHOD_FOR_RECIPES
     found = Difference(
         variant=name,
         metric=metric.name,

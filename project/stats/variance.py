@@ -100,7 +100,55 @@ class Variance:
         )
 
 
-def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) -> Variance:
+class Strata:
+    """Images by class, and by what belongs together: variances of sums over them.
+
+    Classes are strata, their numbers of images given. Images that belong together, such as those of
+    one person, are drawn together, and count as one sample. Where such groups have images of more
+    than one class, there is one stratum of groups.
+
+    Source: Cochran, Sampling Techniques (1977), chapters 5 and 9.
+
+    Args:
+        labels: Class of each image in ascending order, ``(N,)``.
+        units: Number of what each image belongs to, ``(N,)``; None: each image stands alone.
+    """
+
+    def __init__(self, labels: Ints, units: Ints | None = None) -> None:
+        self._starts = _starts(labels)
+        self._sizes = np.diff(np.r_[self._starts, len(labels)])
+        units = np.arange(len(labels)) if units is None else units
+        pairs = np.unique(np.stack([units, labels]), axis=1)
+        nested = len(np.unique(pairs[0])) == pairs.shape[1]
+        strata = labels if nested else np.zeros_like(labels)
+        self._order = np.lexsort((units, strata))
+        self._unit_starts = _starts(units[self._order])
+        unit_strata = strata[self._order][self._unit_starts]
+        self._stratum_starts = _starts(unit_strata)
+        self._units = np.diff(np.r_[self._stratum_starts, len(unit_strata)])
+
+    def variance_of_sum(self, terms: Floats) -> Floats:
+        """Variance of the sum of terms ``(..., N)``, by stratum ``(..., H)``."""
+        means = np.add.reduceat(terms, self._starts, axis=-1) / self._sizes
+        centred = terms - np.repeat(means, self._sizes, axis=-1)
+        sums = np.add.reduceat(centred[..., self._order], self._unit_starts, axis=-1)
+        squares = np.add.reduceat(sums**2, self._stratum_starts, axis=-1)
+        variance: Floats = squares * self._units / np.maximum(self._units - 1, 1)
+        return variance
+
+    def df(self, variances: Floats) -> float:
+        """Degrees of freedom of a sum of variances, one a stratum."""
+        freedoms = np.maximum(self._units - 1, 1)
+        spread = (variances**2 / freedoms).sum()
+        return float(variances.sum() ** 2 / spread if spread else freedoms.sum())
+
+
+def _starts(numbers: Ints) -> Ints:
+    """Where each run of equal numbers begins."""
+    return np.flatnonzero(np.r_[True, np.diff(numbers) != 0])
+
+
+def of_difference(variant: Sample, baseline: Sample, strata: Strata, step: float) -> Variance:
     """The variance of the difference of two groups' means, images crossed with runs.
 
     Images are a sample, the same one for all runs, and runs are a sample within each group. An
@@ -109,8 +157,7 @@ def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) 
     estimate of the first contains the last, as does the plain variance over images, so it is taken
     off once. Estimates that come out negative count as 0.
 
-    The classes are strata: their numbers of images are given. The model is that of studies in which
-    several readers judge the same cases under two treatments.
+    The model is that of studies in which several readers judge the same cases under two treatments.
 
     Source: Obuchowski and Rockette, Communications in Statistics 24 (1995) 285-308, with readers
     nested in treatments: Hillis, Statistics in Medicine 33 (2014) 330-360. Degrees of freedom:
@@ -124,13 +171,12 @@ def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) 
     Args:
         variant: The one group.
         baseline: The other one.
-        labels: Stratum of each image in ascending order, ``(N,)``.
+        strata: Of the images.
         step: How far one image can move the metric.
 
     Returns:
         The variance, first of the variant's seeds and then of the baseline's.
     """
-    strata = _Strata(labels)
     parts = [_seed_part(sample, strata) for sample in (variant, baseline)]
     parts = [_borrowed(part, other) for part, other in zip(parts, parts[::-1], strict=True)]
     models = variant.runs == baseline.runs == 1
@@ -139,45 +185,18 @@ def of_difference(variant: Sample, baseline: Sample, labels: Ints, step: float) 
     return _crossed(parts, difference, strata, imagined * step**2)
 
 
-def of_mean(sample: Sample, labels: Ints, step: float) -> Variance:
+def of_mean(sample: Sample, strata: Strata, step: float) -> Variance:
     """The variance of one group's mean, over images and runs.
 
     Args:
         sample: The runs of the group.
-        labels: Stratum of each image in ascending order, ``(N,)``.
+        strata: Of the images.
         step: How far one image can move the metric.
     """
-    strata = _Strata(labels)
     # Half of the images that are imagined for a difference.
     imagined = _IMAGINED_IMAGES / 2 * step**2 if sample.runs > 1 else 0.0
     mean = sample.contributions.mean(0)
     return _crossed([_seed_part(sample, strata)], mean, strata, imagined)
-
-
-class _Strata:
-    """Images by class: sums over them, and variances within them.
-
-    Args:
-        labels: Stratum of each image in ascending order.
-    """
-
-    def __init__(self, labels: Ints) -> None:
-        self.starts = np.flatnonzero(np.r_[True, np.diff(labels) > 0])
-        self.sizes = np.diff(np.r_[self.starts, len(labels)])
-
-    def variance_of_sum(self, terms: Floats) -> Floats:
-        """Variance of the sum of independent terms ``(..., N)``, by stratum ``(..., H)``."""
-        sums = np.add.reduceat(terms, self.starts, axis=-1)
-        squares = np.add.reduceat(terms**2, self.starts, axis=-1)
-        inner = np.maximum(squares - sums**2 / self.sizes, 0)
-        variance: Floats = inner * self.sizes / np.maximum(self.sizes - 1, 1)
-        return variance
-
-    def df(self, variances: Floats) -> float:
-        """Degrees of freedom of a sum of variances, one a stratum."""
-        freedoms = np.maximum(self.sizes - 1, 1)
-        spread = (variances**2 / freedoms).sum()
-        return float(variances.sum() ** 2 / spread if spread else freedoms.sum())
 
 
 @dataclass(frozen=True)
@@ -189,7 +208,7 @@ class _SeedPart:
     runs: int
 
 
-def _seed_part(sample: Sample, strata: _Strata) -> _SeedPart:
+def _seed_part(sample: Sample, strata: Strata) -> _SeedPart:
     runs = sample.runs
     if runs == 1:
         return _SeedPart(0.0, 0.0, 1)
@@ -220,7 +239,7 @@ def _joint_df(seeds: Sequence[float], runs: Sequence[int]) -> float:
     return min(sum(seeds) ** 2 / spread, most) if spread else most
 
 
-def _crossed(parts: list[_SeedPart], mean: Floats, strata: _Strata, imagined: float) -> Variance:
+def _crossed(parts: list[_SeedPart], mean: Floats, strata: Strata, imagined: float) -> Variance:
     by_stratum = strata.variance_of_sum(mean)
     seeds, runs = [part.variance for part in parts], [part.runs for part in parts]
     residual = [part.residual for part in parts]

@@ -138,17 +138,19 @@ def test_crops_of_one_photo_are_images_of_their_own(measured: Any) -> None:
         write_predictions(run, "test", replace(said, paths=paths))
     found = align(runs)
     assert found.labels.tolist() == RIGHT
-    assert any(remark.startswith("2 of the 8 images belong to groups") for remark in found.remarks)
+    assert found.units.tolist() == [0, 0, 1, 2, 3, 4, 5, 6]
+    assert any("8 images come from 7 groups" in remark for remark in found.remarks)
 
 
-def test_images_of_one_person_are_remarked_on(measured: Any) -> None:
+def test_images_of_one_person_belong_together(measured: Any) -> None:
     run, other = measured("a", "natural", 1), measured("b", "root", 1)
     text = run.splits_file.read_text(encoding="utf-8").splitlines()
     persons = ["group", "ann", "ann", "ann", "bob", "", "", "", ""]
     lines = [f"{line},{person}" for line, person in zip(text, persons, strict=True)]
     run.splits_file.write_text("\n".join(lines), encoding="utf-8")
-    remarks = align(groups(run, other)).remarks
-    assert any(remark.startswith("3 of the 8 images belong to groups") for remark in remarks)
+    found = align(groups(run, other))
+    assert found.units.tolist() == [0, 0, 0, 1, 2, 3, 4, 5]
+    assert any("8 images come from 6 groups" in remark for remark in found.remarks)
 
 
 @pytest.mark.parametrize("content", ["", "path,label\n", None], ids=["empty", "old", "missing"])

@@ -174,6 +174,25 @@ def test_prediction_of_a_class_that_is_not_compared_is_an_error() -> None:
     assert found.estimate("a", "precision/top").mean == 1
 
 
+def test_images_of_one_person_show_less_than_as_many_persons() -> None:
+    groups = {"a": runs(3, [0.8, 0.6, 0.8], 1), "b": runs(3, [0.8, 0.9, 0.8], 2)}
+    four_times = {name: np.repeat(predicted, 4, axis=1) for name, predicted in groups.items()}
+    labels, persons = np.repeat(LABELS, 4), np.repeat(np.arange(len(LABELS)), 4)
+    alone = compare(groups, LABELS, CLASSES, "a", resamples=20).differences
+    together = compare(four_times, labels, CLASSES, "a", units=persons, resamples=20).differences
+    as_if = compare(four_times, labels, CLASSES, "a", resamples=20).differences
+    for one, other, wrong in zip(alone, together, as_if, strict=True):
+        assert wrong.p_value <= other.p_value
+        assert other.p_value == pytest.approx(one.p_value, rel=0.5, abs=0.02)
+
+
+def test_models_are_not_told_apart_by_mcnemar_where_images_belong_together() -> None:
+    groups = {"a": runs(1, [0.8, 0.6, 0.8], 1), "b": runs(1, [0.8, 0.9, 0.8], 2)}
+    persons = np.arange(len(LABELS)) // 2
+    found = compare(groups, LABELS, CLASSES, "a", units=persons, resamples=20)
+    assert found.difference("b", "recall/outer").method != "exact McNemar"
+
+
 def test_order_of_images_does_not_matter() -> None:
     shuffled = np.random.default_rng(5).permutation(len(LABELS))
     groups = {"a": runs(3, [0.8, 0.6, 0.8], 1), "b": runs(3, [0.8, 0.9, 0.8], 2)}

@@ -5,15 +5,15 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from project.stats.variance import Sample, Variance, of_difference, of_mean
+from project.stats.variance import Sample, Strata, Variance, of_difference, of_mean
 
 
 def sample(right: np.ndarray) -> Sample:
     return Sample(right.mean(1), right / right.shape[1])
 
 
-def one_class(images: int) -> np.ndarray:
-    return np.zeros(images, np.int64)
+def one_class(images: int) -> Strata:
+    return Strata(np.zeros(images, np.int64))
 
 
 def mean_squares(decisions: np.ndarray) -> dict[str, float]:
@@ -39,9 +39,9 @@ def test_images_that_all_runs_find_hard_cancel_out_of_a_difference() -> None:
     rng = np.random.default_rng(2)
     difficulty = rng.normal(0, 5, 200)
     variant, baseline = (sample(difficulty + rng.normal(0, 1, (5, 200))) for _ in range(2))
-    labels = one_class(200)
-    alone = of_mean(variant, labels, 0.0).total + of_mean(baseline, labels, 0.0).total
-    assert of_difference(variant, baseline, labels, step=0.0).total < alone / 5
+    strata = one_class(200)
+    alone = of_mean(variant, strata, 0.0).total + of_mean(baseline, strata, 0.0).total
+    assert of_difference(variant, baseline, strata, step=0.0).total < alone / 5
 
 
 def test_difference_of_two_models_has_the_variance_of_paired_samples() -> None:
@@ -50,7 +50,7 @@ def test_difference_of_two_models_has_the_variance_of_paired_samples() -> None:
     found = of_difference(sample(ours), sample(theirs), one_class(50), step=0.0)
     paired = stats.ttest_rel(ours[0].astype(float), theirs[0].astype(float))
     assert found.total == pytest.approx(paired.statistic**-2 * (ours.mean() - theirs.mean()) ** 2)
-    assert found.df == paired.df
+    assert found.df == pytest.approx(paired.df)
 
 
 def test_runs_that_judge_all_images_alike_leave_a_welch_test_over_runs() -> None:
@@ -69,10 +69,12 @@ def test_many_runs_on_one_side_do_not_make_up_for_few_on_the_other() -> None:
 
 
 def test_classes_are_strata_whose_sizes_are_given() -> None:
-    labels = np.repeat([0, 1], [20, 30])
+    strata = Strata(np.repeat([0, 1], [20, 30]))
     right = np.r_[np.ones(20), np.zeros(30)][None]
-    certain = of_mean(Sample(right.mean(1), right / 50), labels, 0.0)
-    assert certain.total == 0  # all of one class, none of the other: no chance within either
+    certain = of_mean(Sample(right.mean(1), right / 50), strata, 0.0)
+    assert certain.total == pytest.approx(
+        0
+    )  # all of one class, none of the other: no chance within either
     assert of_mean(Sample(right.mean(1), right / 50), one_class(50), 0.0).total > 0
 
 
@@ -111,3 +113,25 @@ def test_more_runs_and_more_images_shrink_their_own_source() -> None:
 def test_runs_that_are_there_are_not_taken_away() -> None:
     now = Variance((3.0, 0.3), (1.0, 0.1), (1, 10), 9.0, images=4.0, images_df=99.0, imagined=0.0)
     assert now.scaled(runs=9).runs == (9, 10)
+
+
+def test_images_that_belong_together_count_as_one_sample() -> None:
+    rng = np.random.default_rng(7)
+    once = rng.random((4, 30))
+    five_times = np.repeat(once, 5, axis=1)
+    persons = Strata(np.zeros(150, np.int64), np.repeat(np.arange(30), 5))
+    together = of_mean(sample(five_times), persons, step=0.0)
+    alone = of_mean(sample(once), one_class(30), step=0.0)
+    assert together.images == pytest.approx(alone.images)
+    assert together.residual == pytest.approx(alone.residual)
+    assert together.images_df == pytest.approx(29)
+
+
+def test_groups_with_several_classes_are_one_stratum() -> None:
+    labels = np.repeat([0, 1], 20)
+    persons = np.tile(np.arange(20), 2)  # each has one image of either class
+    right = np.tile(np.arange(20) < 10, 2)[None].astype(float)  # and is right on both or on none
+    found = of_mean(sample(right), Strata(labels, persons), step=0.0)
+    share_of_persons = of_mean(sample(right[:, :20]), one_class(20), step=0.0)
+    assert found.images == pytest.approx(share_of_persons.images)
+    assert found.images > of_mean(sample(right), Strata(labels), step=0.0).images * 1.8
