@@ -10,16 +10,15 @@ from typing import Any, Literal
 
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from project.callbacks.wandb_logger import WandbRunLogger
-from project.callbacks.wandb_mode import Mode, told_mode
-from project.callbacks.wandb_staging import staged_in
+from project.callbacks.tracking.identity import Identity
+from project.callbacks.tracking.logger import WandbRunLogger
+from project.callbacks.tracking.mode import Mode, told_mode
+from project.callbacks.tracking.staging import staged_in
 from project.errors import ConfigError
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
-
-_LONGEST_TAG = 64  # W&B's limit
 
 
 def csv_logger(run: RunDirectory) -> Logger:
@@ -77,29 +76,29 @@ def wandb_logger(
         group: What the run belongs to.
         job_type: What it does.
         tags: Free words.
-        mode: ``auto`` is online where a key is known and the server answers, else offline.
+        mode: ``auto`` is what W&B's own settings say, else online where a key is known; either
+            becomes offline where the server does not answer.
         id: Of the W&B run; None makes one that every attempt in this directory shares.
         mistakes: How many of the most confident mistakes to show with their pictures.
         log_checkpoint: Whether to send the best checkpoint.
         upload_timeout_seconds: Longest wait for uploads when the run ends.
 
     Raises:
-        ConfigError: If W&B is to be online and would have to ask for a key, or a tag is too long.
+        ConfigError: If W&B is to be online and would have to ask for a key, or would refuse a name
+            or one of its variables; or if a number makes no sense.
     """
-    from project.callbacks.wandb_session import Identity  # noqa: PLC0415 - imports wandb
+    from project.callbacks.tracking.session import check_variables  # noqa: PLC0415 - imports wandb
 
-    for tag in tags:
-        if not 1 <= len(tag) <= _LONGEST_TAG:
-            raise ConfigError(
-                f"tags: expected 1 to {_LONGEST_TAG} characters for W&B, got {len(tag)} in "
-                f"{tag!r}. Choose a shorter word."
-            )
+    _check_numbers(mistakes, upload_timeout_seconds)
     folder = Path(run_dir)
-    identity = Identity(project, entity, name or folder.name, group, job_type, tags, id)
+    identity = Identity(project, entity, name or folder.resolve().name, group, job_type, tags, id)
+    identity.check()
+    told = told_mode(mode)
+    check_variables()
     return WandbRunLogger(
         folder,
         identity,
-        told_mode(mode),
+        told,
         mistakes=mistakes,
         log_checkpoint=log_checkpoint,
         upload_timeout_seconds=upload_timeout_seconds,
@@ -156,10 +155,19 @@ def closing_wandb(run_dir: str | Path) -> Iterator[None]:
 
 
 def _finish_wandb(exit_code: int) -> None:
-    wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        from project.callbacks.wandb_session import close_run  # noqa: PLC0415 - imports wandb
+    if "wandb" in sys.modules:
+        from project.callbacks.tracking.session import close_run  # noqa: PLC0415 - imports wandb
 
         command = close_run(exit_code)
         if command:
             log.info("W&B: the run is kept here. Upload it with\n  %s", command)
+
+
+def _check_numbers(mistakes: int, upload_timeout_seconds: float) -> None:
+    if mistakes < 0:
+        raise ConfigError(f"logger.wandb.mistakes: expected 0 or more, got {mistakes}.")
+    if not upload_timeout_seconds > 0:
+        raise ConfigError(
+            "logger.wandb.upload_timeout_seconds: expected more than 0 seconds, got "
+            f"{upload_timeout_seconds}. To keep the run here, take logger.wandb.mode=offline."
+        )

@@ -46,6 +46,29 @@ def check_processes(trainer: DictConfig) -> None:
         )
 
 
+def check_own_ids(loggers: DictConfig) -> None:
+    """Refuses one id for what the jobs of a sweep track: they would write into each other's run.
+
+    Args:
+        loggers: The ``logger`` node of a composed configuration.
+
+    Raises:
+        ConfigError: If jobs of ``--multirun`` are given an id, by a key or by W&B's variable. The
+            id of an agent's job is let through, because the agent decides about it.
+    """
+    if not (HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN):
+        return
+    given = [f"logger.{name!s}.id" for name, node in loggers.items() if node.get("id") is not None]
+    if "wandb" in loggers and "WANDB_RUN_ID" in os.environ and "WANDB_SWEEP_ID" not in os.environ:
+        given.append("WANDB_RUN_ID")
+    if given:
+        raise ConfigError(
+            f"{given[0]}: each job of --multirun is a run of its own, and with one id all would "
+            "write into the same. Leave the id away: every job makes one, and keeps it when it is "
+            "started again in its directory."
+        )
+
+
 def _started_elsewhere() -> bool:
     by_srun = "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
     return by_srun or "TORCHELASTIC_RUN_ID" in os.environ

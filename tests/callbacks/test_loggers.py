@@ -1,5 +1,6 @@
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -12,7 +13,7 @@ from project.callbacks.loggers import (
     tensorboard_logger,
     wandb_logger,
 )
-from project.callbacks.wandb_logger import WandbRunLogger
+from project.callbacks.tracking.logger import WandbRunLogger
 from project.errors import ConfigError
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
@@ -34,9 +35,30 @@ def test_wandb_run_is_named_after_the_directory_unless_told(tmp_path: Path) -> N
         assert logger.identity.name == name
 
 
-def test_tag_that_wandb_would_refuse_is_named_before_training(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"tags: expected 1 to 64 characters for W&B, got 65 in"):
-        wandb_logger(tmp_path, tags=["fine", "x" * 65], mode="offline")
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"project": "a/b"}, r"logger\.wandb\.project: expected none of .* got / in 'a/b'"),
+        ({"tags": ["fine", "x" * 65]}, "tags: expected 1 to 64 characters for W&B, got 65 in"),
+        ({"mistakes": -1}, r"logger\.wandb\.mistakes: expected 0 or more, got -1"),
+        ({"upload_timeout_seconds": 0.0}, "expected more than 0 seconds, got 0"),
+        ({"upload_timeout_seconds": float("nan")}, "expected more than 0 seconds, got nan"),
+    ],
+    ids=["project", "tag", "mistakes", "no time", "no number"],
+)
+def test_what_wandb_would_refuse_is_named_before_training(
+    tmp_path: Path, arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        wandb_logger(tmp_path, **arguments, mode="offline")
+
+
+def test_variable_that_wandb_would_refuse_is_named_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "a/b")
+    with pytest.raises(ConfigError, match=r"W&B refuses one of its variables .*Run ID cannot"):
+        wandb_logger(tmp_path, mode="disabled")
 
 
 def test_loggers_without_results_of_their_own_are_left_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from project.errors import ConfigError
 from project.launch import processes
-from project.launch.processes import check_processes, ctrl_c_raises, first_process
+from project.launch.processes import check_own_ids, check_processes, ctrl_c_raises, first_process
 
 VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
@@ -59,6 +59,35 @@ def test_sweep_over_jobs_of_several_processes_is_refused(monkeypatch: pytest.Mon
     check_processes(OmegaConf.create({"strategy": "auto"}))
     with pytest.raises(ConfigError, match="would start the sweep again in each of them"):
         check_processes(OmegaConf.create({"strategy": {"_target_": "DDPStrategy"}}))
+
+
+LOGGERS = OmegaConf.create({"wandb": {"id": None}, "tensorboard": {"run_dir": "here"}})
+
+
+def test_one_id_for_all_jobs_of_a_sweep_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
+    given = OmegaConf.create({"wandb": {"id": "same"}})
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN))
+    check_own_ids(given)
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    check_own_ids(LOGGERS)
+    with pytest.raises(ConfigError, match=r"logger\.wandb\.id: each job of --multirun is a run of"):
+        check_own_ids(given)
+
+
+def test_id_of_the_environment_is_for_agents_and_single_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
+    monkeypatch.setenv("WANDB_RUN_ID", "same")
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN))
+    check_own_ids(LOGGERS)
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    check_own_ids(OmegaConf.create({}))  # nobody reads it
+    with pytest.raises(ConfigError, match="WANDB_RUN_ID: each job of --multirun is a run of its"):
+        check_own_ids(LOGGERS)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "swept")
+    check_own_ids(LOGGERS)
 
 
 def test_processes_that_torchrun_starts_need_one_directory(monkeypatch: pytest.MonkeyPatch) -> None:

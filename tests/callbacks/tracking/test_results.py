@@ -5,15 +5,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import wandb
 
-from project.callbacks.wandb_results import class_rows, log_results, summary
+from project.callbacks.tracking import results
+from project.callbacks.tracking.results import class_rows, log_results, summary
 from project.runs.directory import RunDirectory
-from project.runs.predictions import read_predictions
+from project.runs.predictions import Predictions, read_predictions, write_predictions
 from project.runs.record import Best, RunRecord, read_record
 from project.train import run
-from tests.callbacks.wandb_server import log_out, offline_parts, read_back, records
+from tests.callbacks.tracking.wandb_server import log_out, offline_parts, read_back, records
 from tests.conftest import COUNTS, Compose
 
 RECORD = RunRecord(
@@ -112,6 +114,60 @@ def test_offline_run_holds_all_that_a_run_left(
     assert checkpoint["type"] == "model"
     (weights,) = checkpoint["manifest"]["contents"]
     assert weights["local_path"] == str(tracked.checkpoint("best"))  # not copied
+
+
+def test_more_classes_than_a_table_takes_cost_the_matrix_and_a_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for count in (100, 101):
+        directory = RunDirectory(tmp_path / str(count))
+        sent = sent_of(directory, [f"class{number}" for number in range(count)])
+        assert ("results/confusion_matrix" in sent) == (count == 100)
+        assert {"results/classes", "results/mistakes"} <= sent
+    (told,) = [message for message in caplog.messages if "matrix" in message]
+    assert told == (
+        "W&B: the confusion matrix of 101 classes is left out, because a table there takes those "
+        "of up to 100."
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "lost", "told"),
+    [
+        ("class_rows", "results/classes", "the table of classes"),
+        ("_confusion", "results/confusion_matrix", "the confusion matrix"),
+        ("confident_mistakes", "results/mistakes", "the mistakes"),
+    ],
+)
+def test_table_that_fails_costs_itself_only(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+    lost: str,
+    told: str,
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(results, broken, failing)
+    sent = sent_of(RunDirectory(tmp_path), ["hat", "top"])
+    tables = {"results/classes", "results/confusion_matrix", "results/mistakes"}
+    assert tables - sent == {lost}
+    assert f"W&B: could not send {told} (RuntimeError: no)." in caplog.text
+
+
+def sent_of(directory: RunDirectory, classes: list[str]) -> set[str]:
+    """Keys that are sent of a run of two photos whose classes were confused."""
+    directory.path.mkdir(exist_ok=True)
+    logits = np.eye(len(classes), dtype=np.float32)[[1, 0]]
+    said = Predictions(np.arange(2), ["a.jpg", "b.jpg"], np.array([0, 1]), logits, classes)
+    write_predictions(directory, "test", said)
+    sent: set[str] = set()
+    tracked = SimpleNamespace(id="1", log=sent.update, summary={})
+    log_results(cast("wandb.Run", tracked), directory, RunRecord(classes=classes))
+    return sent
 
 
 def test_damaged_predictions_cost_the_tables_and_no_more(

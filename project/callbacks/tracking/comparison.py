@@ -6,9 +6,10 @@ from typing import Literal
 
 import wandb
 
-from project.callbacks.wandb_mode import Mode, possible_mode, told_mode
-from project.callbacks.wandb_session import Identity, close_run, harmless, open_run
-from project.callbacks.wandb_staging import staged_in
+from project.callbacks.tracking.identity import Identity
+from project.callbacks.tracking.mode import Mode, possible_mode, told_mode
+from project.callbacks.tracking.session import check_variables, close_run, harmless, open_run
+from project.callbacks.tracking.staging import staged_in
 
 _UPLOAD_SECONDS = 60.0
 
@@ -44,12 +45,17 @@ def log_comparison(
         The command that uploads what W&B has not got, or None if it has everything.
 
     Raises:
-        ConfigError: If W&B is to be online and would have to ask for a key.
+        ConfigError: If W&B is to be online and would have to ask for a key, or would refuse a name
+            or one of its variables.
     """
     told = told_mode(mode)
+    check_variables()
     identity = Identity(project, entity, name, group, "compare", tags)
+    identity.check()
     with staged_in(directory), harmless("the comparison"):
         run = open_run(directory, identity, possible_mode(told), _UPLOAD_SECONDS)
+        if run is None:
+            return None
         run.summary.update({key: _plain(value) for key, value in summary.items()})
         pictures = {key: wandb.Image(str(file)) for key, file in figures.items() if file.is_file()}
         run.log({**pictures, **{key: _table(*table) for key, table in tables.items()}})

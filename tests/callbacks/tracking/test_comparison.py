@@ -5,9 +5,15 @@ import pytest
 import wandb
 from PIL import Image
 
-from project.callbacks.wandb_comparison import log_comparison
+from project.callbacks.tracking.comparison import log_comparison
 from project.errors import ConfigError
-from tests.callbacks.wandb_server import log_out, logged_in, offline_parts, read_back, records
+from tests.callbacks.tracking.wandb_server import (
+    log_out,
+    logged_in,
+    offline_parts,
+    read_back,
+    records,
+)
 
 pytestmark = [
     pytest.mark.slow,

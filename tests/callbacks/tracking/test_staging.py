@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from project.callbacks.wandb_staging import staged_in
+from project.callbacks.tracking.staging import staged_in
 
 
 def test_what_waits_for_upload_is_kept_with_the_run(

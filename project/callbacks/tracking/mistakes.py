@@ -63,13 +63,21 @@ def small_picture(file: Path) -> Image.Image | None:
         file: The photo.
 
     Returns:
-        RGB with a longer side of at most 256 pixels, or None if the file has gone since.
+        RGB with a longer side of at most 256 pixels, or None if the file has gone since or cannot
+        be read.
     """
     try:
         with Image.open(file) as image:
             image.draft("RGB", (_SIDE, _SIDE))  # decodes a large JPEG at a fraction of its size
-            small = ImageOps.exif_transpose(image).convert("RGB")
-    except OSError:
+            small = _rgb(ImageOps.exif_transpose(image))
+    except Exception:  # noqa: BLE001 - Pillow's readers raise whatever damage makes them
         return None
     small.thumbnail((_SIDE, _SIDE))
     return small
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """As the model saw it: of 16-bit values the upper byte, where Pillow would clip at 255."""
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")

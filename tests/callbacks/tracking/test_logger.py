@@ -16,16 +16,19 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
+from wandb.errors import UsageError
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from project import build
-from project.callbacks.wandb_logger import WandbRunLogger
+from project.callbacks.loggers import closing_wandb, log_config, log_results, wandb_logger
+from project.callbacks.tracking import results
+from project.callbacks.tracking.logger import WandbRunLogger
 from project.models.classifier import Classifier
 from project.recorded import task_choices, task_overrides, tracked_as
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord, read_record
 from project.train import run
-from tests.callbacks.wandb_server import (
+from tests.callbacks.tracking.wandb_server import (
     KEY,
     WandbServer,
     log_out,
@@ -243,22 +246,93 @@ def test_sweep_file_is_run_as_the_agent_does(
     assert read["summary"][sweep["metric"]["name"]] == pytest.approx(record.best.value)
 
 
-def test_nothing_is_asked_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log_out(monkeypatch, tmp_path)
+def at_a_terminal(folder: Path, **environment: str) -> str:
+    """What a process says that opens a run where somebody could answer questions."""
     code = (
         "import sys; from project.callbacks.loggers import closing_wandb, wandb_logger\n"
         "with closing_wandb(sys.argv[1]): print(wandb_logger(sys.argv[1]).experiment.offline)"
     )
     ours, theirs = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        cwd=REPOSITORY, stdin=theirs, stdout=theirs, stderr=theirs, timeout=120, check=True,
+    subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=REPOSITORY, stdin=theirs, stdout=theirs, stderr=theirs, timeout=120, check=False,
+        env={**os.environ, **environment},
     )  # fmt: skip
     os.close(theirs)
     said = os.read(ours, 10_000).decode()
     os.close(ours)
-    assert done.returncode == 0
-    assert said.split() == ["True"]
+    return said
+
+
+def test_no_key_is_asked_for_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_out(monkeypatch, tmp_path)
+    said = at_a_terminal(tmp_path, WANDB_MODE="online")  # with which W&B itself would ask
+    assert "ConfigError: WANDB_MODE asks for online, but nobody has logged in" in said
+
+
+def test_no_other_key_is_asked_for_at_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_out(monkeypatch, tmp_path)
+    with serving() as server:
+        server.refuses = True
+        said = at_a_terminal(tmp_path, WANDB_BASE_URL=server.url, WANDB_API_KEY="1" * 40)
+    assert "W&B: cannot be online" in said
+    assert said.split()[-1] == "True"
+
+
+def test_one_id_for_the_jobs_of_a_sweep_is_refused(command: Command, photos: Path) -> None:
+    arguments = [*TINY, *TINY_MODEL, f"data.root={photos}", "logger=wandb", "seed=1,2"]
+    done = command("train", "--multirun", *arguments, "logger.wandb.id=same")
+    assert done.returncode != 0
+    assert "logger.wandb.id: each job of --multirun is a run of its own" in done.stderr
+
+
+def test_training_goes_on_where_wandb_cannot_begin_at_all(
+    tiny: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log_out(monkeypatch, tmp_path)
+
+    def broken(**_: object) -> None:
+        raise UsageError("no")
+
+    monkeypatch.setattr(wandb, "init", broken)
+    assert run(tiny("logger=wandb")).state == "finished"
+    assert caplog.text.count("Going on without it.") == 1
+    assert "could not send" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("owner", "broken", "told"),
+    [
+        (wandb.Run, "define_metric", "the axis of the curves"),
+        (results, "log_data", "what is trained on"),
+        (results, "log_results", "what came out"),
+    ],
+    ids=["axis", "data", "results"],
+)
+def test_whatever_wandb_raises_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    owner: object,
+    broken: str,
+    told: str,
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise UsageError("no")
+
+    log_out(monkeypatch, tmp_path)
+    monkeypatch.setattr(owner, broken, failing)
+    directory = RunDirectory(tmp_path)
+    with closing_wandb(tmp_path):
+        loggers = [wandb_logger(tmp_path, mode="disabled" if owner is results else "offline")]
+        log_config(loggers, {"seed": 1}, directory, RunRecord())
+        log_results(loggers, directory, RunRecord())
+    assert f"W&B: could not send {told} (UsageError: no)." in caplog.text
 
 
 def test_numbers_are_dropped_with_a_warning_when_the_service_has_gone(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from project.callbacks.wandb_mistakes import confident_mistakes, small_picture
+from project.callbacks.tracking.mistakes import confident_mistakes, small_picture
 from project.runs.predictions import Predictions
 
 # Softmax of (0, ln 3) is (1/4, 3/4), of (0, 0) is (1/2, 1/2).
@@ -44,6 +44,24 @@ def test_picture_is_small_upright_and_in_colour(tmp_path: Path) -> None:
     assert picture is not None
     assert picture.size == (128, 256)
     assert picture.mode == "RGB"
+
+
+def test_picture_of_16_bits_keeps_the_upper_byte_as_the_model_saw_it(tmp_path: Path) -> None:
+    values = np.full((4, 4), 128 * 256 + 7, dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    picture = small_picture(tmp_path / "deep.png")
+    assert picture is not None
+    assert picture.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_photo_that_pillow_thinks_dangerous_is_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (100, 100)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(tmp_path / "large.png")
+    assert small_picture(tmp_path / "large.png") is None
 
 
 def test_photo_that_has_gone_is_no_picture(tmp_path: Path) -> None:

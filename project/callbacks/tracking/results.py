@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import wandb
 
-from project.callbacks.wandb_mistakes import confident_mistakes, small_picture
-from project.callbacks.wandb_session import harmless
+from project.callbacks.tracking.mistakes import confident_mistakes, small_picture
+from project.callbacks.tracking.session import harmless
 from project.errors import RunError
 from project.runs.directory import RunDirectory
 from project.runs.predictions import Predictions, read_predictions
@@ -70,8 +70,7 @@ def log_results(
         tracked.log(_figures(run))
     if predictions is not None:
         split, said = predictions
-        with harmless("the tables"):
-            tracked.log(_tables(record, split, said, mistakes))
+        _log_tables(tracked, record, split, said, mistakes)
     if log_checkpoint:
         with harmless("the best checkpoint"):
             best = asdict(record.best) if record.best else {}
@@ -144,15 +143,26 @@ def _figures(run: RunDirectory) -> dict[str, wandb.Image]:
     return {key: wandb.Image(str(file)) for key, file in files.items() if file.is_file()}
 
 
-def _tables(record: RunRecord, split: str, said: Predictions, mistakes: int) -> dict[str, Any]:
-    columns, rows = class_rows(record, split)
-    tables: dict[str, Any] = {
-        "results/classes": wandb.Table(columns=columns, data=rows),
-        "results/mistakes": _mistake_table(said, Path(record.data.root), mistakes),
-    }
-    if len(said.classes) <= _MOST_CLASSES:
-        tables["results/confusion_matrix"] = _confusion(said, split)
-    return tables
+def _log_tables(
+    tracked: wandb.Run, record: RunRecord, split: str, said: Predictions, mistakes: int
+) -> None:
+    """Each on its own: what one of them costs, the others need not pay."""
+    with harmless("the table of classes"):
+        columns, rows = class_rows(record, split)
+        tracked.log({"results/classes": wandb.Table(columns=columns, data=rows)})
+    with harmless("the confusion matrix"):
+        if len(said.classes) <= _MOST_CLASSES:
+            tracked.log({"results/confusion_matrix": _confusion(said, split)})
+        else:
+            log.info(
+                "W&B: the confusion matrix of %d classes is left out, because a table there takes "
+                "those of up to %d.",
+                len(said.classes),
+                _MOST_CLASSES,
+            )
+    with harmless("the mistakes"):
+        table = _mistake_table(said, Path(record.data.root), mistakes)
+        tracked.log({"results/mistakes": table})
 
 
 def _mistake_table(said: Predictions, root: Path, most: int) -> wandb.Table:
