@@ -19,6 +19,7 @@ from project.recorded import (
 )
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord, read_record
+from project.runs.saved_config import read_config
 
 _SPLITS = ("train", "val", "test")
 _SPLITTING = (
@@ -78,8 +79,7 @@ def _split(name: str) -> Any:
 
 def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
     """The run's configuration, with today's data, paths and placement."""
-    merged = OmegaConf.load(run.config_file)
-    assert isinstance(merged, DictConfig)
+    merged = OmegaConf.create(read_config(run))
     chosen = {str(k): v for k, v in cfg.data.items_ex(resolve=False) if k != "split"}
     if "_target_" in chosen:
         overridden = {o.partition("=")[0] for o in task_overrides()}

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,12 +54,15 @@ class Origin:
         overrides: What was overridden.
         choices: Option by group.
         rerun_of: Directory of the run that this one repeats, if any.
+        on_data: Called once the data of a training run are described in its record, on every
+            process and before anything is built; may refuse them.
     """
 
     kind: Kind = "training"
     overrides: list[str] = field(default_factory=task_overrides)
     choices: dict[str, str | None] = field(default_factory=task_choices)
     rerun_of: str | None = None
+    on_data: Callable[[RunRecord, PhotoDataModule], None] | None = None
 
 
 @contextlib.contextmanager

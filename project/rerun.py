@@ -3,18 +3,18 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from project.errors import ConfigError
 from project.launch.command import command
-from project.launch.quoting import as_list
-from project.launch.recomposition import Earlier, recompose
-from project.runs.fingerprint import recipe_fingerprint
+from project.launch.earlier import Earlier
+from project.launch.quoting import as_list, quoted
+from project.launch.recomposition import recompose
+from project.report.scores import measured_split
 from project.runs.record import RunRecord
 
-_OWN = re.compile(r"(run|compare|overrides|hydra[./].*|paths[.].*)=")
+_OWN = re.compile(r"\+{0,2}(run|compare|overrides|(hydra|paths)([./@].*)?)=")
 _OVERRIDE = re.compile(r"[^-].*=|~")
 
 
@@ -36,24 +36,28 @@ def run(cfg: DictConfig) -> RunRecord:
         EvenhandError: If the run cannot be used, its configuration no longer fits, or training
             cannot go on.
     """
-    if OmegaConf.is_missing(cfg, "run"):
-        raise ConfigError("run: a value is needed and none was given. Add run=<run directory>.")
-    earlier = Earlier.open(Path(cfg.run))
+    _check(cfg)
+    earlier = Earlier.open(Path(str(cfg.run)))
     paths = {str(key): str(value) for key, value in cfg.paths.items()}
     new = recompose(earlier, [str(override) for override in cfg.overrides], paths)
     if cfg.compare:
-        _refuse_same_recipe(earlier.config, new.config)
+        earlier.refuse_vain_comparison(new.config, measured_split(earlier.record))
     from project.rerunning import rerun  # noqa: PLC0415 - heavy, and mistakes are found before
 
     return rerun(earlier, new, compare=cfg.compare)
 
 
-def _refuse_same_recipe(then: dict[str, Any], now: dict[str, Any]) -> None:
-    if recipe_fingerprint(then) == recipe_fingerprint(now):
+def _check(cfg: DictConfig) -> None:
+    if OmegaConf.is_missing(cfg, "run") or cfg.run in (None, ""):
+        raise ConfigError("run: a value is needed and none was given. Add run=<run directory>.")
+    if OmegaConf.is_config(cfg.run):
+        raise ConfigError(f"run: expected one run directory, got {cfg.run}. Rerun once for each.")
+    if not isinstance(cfg.compare, bool):
+        raise ConfigError(f"compare: expected true or false, got {cfg.compare!r}.")
+    if not OmegaConf.is_list(cfg.overrides):
         raise ConfigError(
-            "compare=true: expected an override that makes another recipe than the run's, got none "
-            "but of the seed or of what cannot change a result. Leave compare=true out, or "
-            "override something, such as oversampling=none."
+            f"overrides: expected a list of words, got {cfg.overrides!r}. Write them without this "
+            "key, as for project.train."
         )
 
 
@@ -81,7 +85,7 @@ def gathered(arguments: Sequence[str]) -> list[str]:
     overrides = [a for a in arguments if _OVERRIDE.match(a) and not _OWN.match(a)]
     if not overrides:
         return list(arguments)
-    if any(a.startswith("overrides=") for a in arguments):
+    if any(a.lstrip("+").startswith("overrides=") for a in arguments):
         raise ConfigError(
             f"overrides: expected all overrides in one way, got the list and {overrides[0]}. Leave "
             "the list out, and write its words as they are."
@@ -89,7 +93,7 @@ def gathered(arguments: Sequence[str]) -> list[str]:
     # Where keys begin, as Hydra wants all of them side by side.
     place = next(n for n, argument in enumerate(arguments) if _OVERRIDE.match(argument))
     rest = [a for a in arguments if a not in overrides]
-    return [*rest[:place], f"overrides={as_list(overrides)}", *rest[place:]]
+    return [*rest[:place], f"overrides={as_list([quoted(o) for o in overrides])}", *rest[place:]]
 
 
 if __name__ == "__main__":

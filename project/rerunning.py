@@ -1,9 +1,11 @@
 """Trains a finished run again, and says before and after what differs from it."""
 
+import csv
+import io
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.box import SIMPLE_HEAD
@@ -12,23 +14,32 @@ from rich.table import Table
 from rich.text import Text
 
 from project import build
+from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
+from project.launch.earlier import Earlier
+from project.launch.mistakes import key_at_fault
 from project.launch.processes import first_process
-from project.launch.recomposition import NOTHING, Earlier, Recomposition
+from project.launch.recomposition import Recomposition
 from project.recorded import Origin, log_agreement
 from project.report.scores import measured_split, percent
-from project.runs.differences import Change, config_changes, environment_changes
+from project.runs.differences import (
+    NOTHING,
+    Change,
+    config_changes,
+    data_changes,
+    environment_changes,
+)
 from project.runs.directory import RunDirectory
 from project.runs.environment import code_version, hardware, packages
-from project.runs.fingerprint import recipe_fingerprint
 from project.runs.groups import group_runs
+from project.runs.predictions import read_predictions
 from project.runs.record import RunRecord
 from project.training import train
 
 log = logging.getLogger(__name__)
 
 _HEADLINES = ("macro_recall", "accuracy")
-_NAME_WIDTH = 40  # characters of a name that stay on one line
+_GAP = 3  # characters between the columns of a table
 
 
 def rerun(earlier: Earlier, new: Recomposition, *, compare: bool) -> RunRecord:
@@ -47,15 +58,18 @@ def rerun(earlier: Earlier, new: Recomposition, *, compare: bool) -> RunRecord:
     """
     cfg = OmegaConf.create(new.config)
     _check(cfg, earlier, new)
+    if compare:
+        read_predictions(earlier.run, measured_split(earlier.record))  # damaged ones raise
     changes = _changes(earlier, new)
     if first_process():
         _announce(earlier, new, changes)
     rerun_of = str(earlier.run.path.absolute())
-    record = train(cfg, Origin("training", new.overrides, new.choices, rerun_of))
+    on_data = partial(_meet_data, earlier, new, changes, compare)
+    record = train(cfg, Origin("training", new.overrides, new.choices, rerun_of, on_data))
     if first_process():
-        _conclude(earlier, record, new.config, changes)
+        _conclude(earlier, record, new, changes)
         if compare:
-            _compare(earlier.run, RunDirectory(Path(cfg.paths.run)), Path(cfg.paths.output))
+            _compare(earlier, RunDirectory(Path(cfg.paths.run)), Path(cfg.paths.output))
     return record
 
 
@@ -63,10 +77,10 @@ def _check(cfg: DictConfig, earlier: Earlier, new: Recomposition) -> None:
     try:
         build.check(cfg)
     except ConfigError as error:
-        named = [key for key in new.kept if str(error).startswith(key)]
-        if not named:
+        key = key_at_fault(str(error), new.kept)
+        if key is None:
             raise
-        raise ConfigError(f"{error} {_cure(earlier, new, max(named, key=len))}") from error
+        raise ConfigError(f"{error} {_cure(earlier, new, key)}") from error
 
 
 def _cure(earlier: Earlier, new: Recomposition, key: str) -> str:
@@ -79,7 +93,7 @@ def _cure(earlier: Earlier, new: Recomposition, key: str) -> str:
 
 
 def _changes(earlier: Earlier, new: Recomposition) -> list[Change]:
-    """Everything that is known to differ and may change the result."""
+    """Everything but the data that differs and may change the result."""
     return [
         *config_changes(new.then, new.config)[0],
         *environment_changes(earlier.record, code_version(), packages(), hardware()),
@@ -91,34 +105,92 @@ def _announce(earlier: Earlier, new: Recomposition, changes: Sequence[Change]) -
     if changes:
         _print(f"What differs from {earlier.run.path}:", ("", "then", "now"), changes)
     else:
-        log.info("Nothing differs from %s: the metrics must come out exactly.", earlier.run.path)
+        log.info("Configuration, code, packages and hardware are those of %s.", earlier.run.path)
     if others := config_changes(new.then, new.config)[1]:
         log.info("Other keys that differ and cannot change a result: %d.", others)
     for key, (then, today) in new.kept.items():
         log.info("%s: %s, as in the run; today's default is %s.", key, then, today)
 
 
+def _meet_data(
+    earlier: Earlier,
+    new: Recomposition,
+    changes: Sequence[Change],
+    compare: bool,
+    record: RunRecord,
+    data: PhotoDataModule,
+) -> None:
+    """Shows what differs in the data, and refuses those on which nothing can be compared."""
+    if first_process():
+        _announce_data(earlier, record, changes)
+    if compare:
+        split = measured_split(earlier.record)
+        earlier.refuse_vain_comparison(new.config, split, record.data.fingerprint)
+        _refuse_other_images(earlier, split, record, data)
+
+
+def _announce_data(earlier: Earlier, record: RunRecord, changes: Sequence[Change]) -> None:
+    then, path = earlier.record, earlier.run.path
+    if not then.data.fingerprint:
+        log.info("%s ended before it knew its photos, so whether they differ is unknown.", path)
+    elif differing := data_changes(then, record):
+        log.warning("The photos, labels or split are not those of %s.", path)
+        _print(f"What differs in the data from {path}:", ("", "then", "now"), differing)
+    else:
+        log.info("The photos, labels and split are those of %s.", path)
+        if not changes:
+            log.info("Nothing differs from %s: the metrics must come out exactly.", path)
+
+
+def _refuse_other_images(
+    earlier: Earlier, split: str, record: RunRecord, data: PhotoDataModule
+) -> None:
+    then, path = earlier.record, earlier.run.path
+    if then.data.fingerprint == record.data.fingerprint:
+        return
+    if set(then.classes) != set(record.classes):
+        raise ConfigError(
+            f"compare=true: expected the classes of {path}, which are {', '.join(then.classes)}, "
+            f"got {', '.join(record.classes)}. Leave compare=true out, or set data.classes and "
+            "data.class_map to those of the run."
+        )
+    file = earlier.run.splits_file
+    old = _images(file.read_bytes() if file.is_file() else b"", split)
+    new = _images(data.catalog.splits_csv(), split)
+    if old != new:
+        example = min(image[0] for image in old ^ new)
+        raise ConfigError(
+            f"compare=true: expected the {split} images of {path}, got {len(old - new)} of "
+            f"{len(old)} missing or changed and {len(new - old)} that it was not measured on (such "
+            f"as {example}) in {record.data.root}. Leave compare=true out, or restore the photos "
+            "and the split."
+        )
+
+
+def _images(splits_csv: bytes, split: str) -> set[tuple[str, str, str]]:
+    """Path, label and digest of the images of a split; runs of old versions kept no digests."""
+    rows = csv.DictReader(io.StringIO(splits_csv.decode()))
+    return {
+        (row["path"], row["label"], row.get("content_hash", ""))
+        for row in rows
+        if row["split"] == split
+    }
+
+
 def _conclude(
-    earlier: Earlier, now: RunRecord, config: dict[str, Any], changes: Sequence[Change]
+    earlier: Earlier, now: RunRecord, new: Recomposition, changes: Sequence[Change]
 ) -> None:
     """Says how the results relate to those of the run."""
     then, path = earlier.record, earlier.run.path
     if not then.metrics:
         log.info("%s is %s and measured nothing, so there is nothing to compare.", path, then.state)
         return
-    facts = (then.data.fingerprint, now.data.fingerprint)
-    if facts[0] == facts[1]:
-        log.info("The photos, labels and split are those of %s.", path)
-    else:
-        changes = [*changes, Change("data", *facts)]
-        log.warning("The photos, labels or split are not those of %s.", path)
-    recipes = [
-        recipe_fingerprint(c, d) for c, d in zip((earlier.config, config), facts, strict=True)
-    ]
-    if recipes[0] != recipes[1] or then.seed != now.seed:
+    of_data = data_changes(then, now)
+    if new.asks_for_other_results(same_photos=not of_data):
         _print_headlines(then, now)
     elif not log_agreement(now.metrics, then.metrics, str(path)):
-        suspects = ", ".join(change.what for change in changes)
+        # Of the data, the first change stands for all.
+        suspects = ", ".join(change.what for change in [*changes, *of_data[:1]])
         log.warning("What differs and may explain it: %s.", suspects or "nothing that is recorded")
 
 
@@ -134,25 +206,25 @@ def _print_headlines(then: RunRecord, now: RunRecord) -> None:
 
 
 def _print(title: str, headings: Sequence[str], rows: Sequence[Change]) -> None:
+    console = Console()
+    name = min(max((len(row[0]) for row in rows), default=0), console.width // 2)
+    value = max(1, (console.width - name) // 2 - _GAP)
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    longest = max((len(row[0]) for row in rows), default=0)
-    for heading, width in zip(headings, (min(longest, _NAME_WIDTH), None, None), strict=True):
-        table.add_column(heading, min_width=width, overflow="fold")
+    table.add_column(headings[0], width=name, overflow="fold")
+    for heading in headings[1:]:
+        table.add_column(heading, max_width=value, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # as text: brackets are no markup
-    console = Console()
     console.print(Text(title), soft_wrap=True)
     console.print(table)
 
 
-def _compare(run: RunDirectory, new: RunDirectory, output: Path) -> None:
+def _compare(earlier: Earlier, new: RunDirectory, output: Path) -> None:
     """Ends with the paired comparison; the earlier run is the baseline."""
     from project.comparison import Options, compare_runs  # noqa: PLC0415 - only where asked for
 
-    groups = group_runs([run, new]).groups
-    if len(groups) < 2:
-        log.info("Both runs are of one recipe, so there are no recipes to compare.")
-        return
-    baseline = next(group.name for group in groups if run in group.runs)
-    folder = output / "comparisons" / new.path.name
-    compare_runs([run, new], folder, Options(baseline=baseline))
+    runs = [earlier.run, new]
+    groups = group_runs(runs).groups
+    baseline = next(group.name for group in groups if earlier.run in group.runs)
+    options = Options(baseline=baseline, split=measured_split(earlier.record))
+    compare_runs(runs, output / "comparisons" / new.path.name, options)

@@ -9,7 +9,12 @@ from pytorch_lightning.callbacks import WeightAveraging
 from project import build
 from project.callbacks.loggers import closing_wandb, log_config, log_results
 from project.data.datamodule import PhotoDataModule
-from project.launch.processes import check_processes, ctrl_c_raises, first_process
+from project.launch.processes import (
+    check_own_ids,
+    check_processes,
+    ctrl_c_raises,
+    first_process,
+)
 from project.models.classifier import Classifier
 from project.recorded import (
     Origin,
@@ -47,10 +52,13 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
     with recorded(cfg, directory, origin) as record:
         build.check(cfg)
         check_processes(cfg.trainer)
+        check_own_ids(cfg.logger)
         build.seed_everything(cfg.seed)
         with record.stage("scan"):
             data = build.datamodule(cfg)
             describe(record, directory, data)
+        if origin is not None and origin.on_data is not None:
+            origin.on_data(record, data)
         with record.stage("build"):
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
             trainer = build.trainer(cfg, directory, data, tracked_as=tracked_as(record))

@@ -104,3 +104,16 @@ def test_what_is_not_there_is_named(
     no_weights = compose_config("evaluate", f"run={trained[0]}", "checkpoint=middle")
     with pytest.raises(RunError, match=r"middle\.ckpt, got none; the run has: best, last"):
         run(no_weights)
+
+
+def test_a_run_without_a_whole_configuration_is_refused(
+    compose_config: Compose, trained: tuple[Path, RunRecord]
+) -> None:
+    file = RunDirectory(trained[0]).config_file
+    file.write_text("data: {size: [")
+    cfg = compose_config("evaluate", f"run={trained[0]}")
+    with pytest.raises(RunError, match=r"config\.yaml, got content that is none"):
+        run(cfg)
+    file.unlink()
+    with pytest.raises(RunError, match=r"config\.yaml, got: No such file"):
+        run(cfg)

@@ -1,7 +1,7 @@
 """Hydra's and OmegaConf's complaints in the words of someone who mistyped something."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -39,6 +39,30 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> str
     return f"{error}{detail}"
 
 
+def key_at_fault(message: str, keys: Iterable[str]) -> str | None:
+    """Finds out whether a message is about one of some keys.
+
+    Args:
+        message: Begins with the key that it is about, as all messages about keys do.
+        keys: Dotted keys.
+
+    Returns:
+        The key, or None.
+
+    Example:
+        >>> key_at_fault("model.widths: there is no such key.", ["model.width", "model.widths"])
+        'model.widths'
+    """
+    pattern = r"[:=\[]"  # model.width: expected int; data.crop=x: expected; data.size[0]: expected
+    return next((key for key in keys if re.match(re.escape(key) + pattern, message)), None)
+
+
+def groups() -> set[str]:
+    """Names of all config groups, whichever command has them."""
+    folder = Path(conf.__path__[0])
+    return {entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "_"}
+
+
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     options = [o for o in error.options or () if not o.startswith("_")]
@@ -62,8 +86,14 @@ def _unknown_key(error: Exception) -> str | None:
 
 def _no_such_key(key: str, config_name: str, arguments: Sequence[str]) -> str:
     dotted = key.replace("/", ".").split("@")[0]
+    keys = _keys_of(config_name, arguments)
+    if below := [k for k in keys if k.rpartition(".")[0] == dotted]:  # a group of other commands
+        return (
+            f"{key}: {config_name} has no options of it; only its keys can be set, which are "
+            f"{', '.join(below)}."
+        )
+    known = sorted({*keys} - {dotted})
     parent, _, last = dotted.rpartition(".")
-    known = sorted({*_keys_of(config_name, arguments), *_groups()})
     beside = {k.rpartition(".")[2]: k for k in known if k.rpartition(".")[0] == parent}
     near = get_close_matches(last, beside, n=1)
     meant = [beside[near[0]]] if near else [k for k in known if k.endswith(f".{last}")]
@@ -74,26 +104,23 @@ def _no_such_key(key: str, config_name: str, arguments: Sequence[str]) -> str:
     return f"{key}: there is no such key.{listed} To add a new one, write +{key}=<value>."
 
 
-def _groups() -> Iterator[str]:
-    folder = Path(conf.__path__[0])
-    return (entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "_")
-
-
 def _keys_of(config_name: str, arguments: Sequence[str]) -> list[str]:
-    """All keys of the configuration with the groups that the command line chooses."""
-    groups = set(_groups())
+    """All keys of the command, with the options that the command line chooses, and its groups."""
+    known = groups()
     choices = []
     for argument in arguments:
         match = _ASSIGNMENT.match(argument)
-        if match and match["key"] in groups and match["value"] and "," not in match["value"]:
+        if match and match["key"] in known and match["value"] and "," not in match["value"]:
             choices.append(argument)
     GlobalHydra.instance().clear()
     for overrides in (choices, []):  # a choice may be what is wrong
         try:
             with initialize_config_module("conf", **version_options()):
-                return list(_dotted_keys(compose(config_name, overrides)))
+                cfg = compose(config_name, overrides, return_hydra_config=True)
         except (HydraException, OmegaConfBaseException):
             continue
+        found = [*_dotted_keys(cfg), *cfg.hydra.runtime.choices]
+        return [key for key in dict.fromkeys(found) if not re.match(r"hydra\b", key)]
     return []
 
 

@@ -1,6 +1,7 @@
 """Values of one nested configuration over those of another."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -33,6 +34,24 @@ def overlaid(saved: Node, before: Node, after: Node, explicit: Sequence[str]) ->
     for key in explicit:
         put(config, key, value_at(after, key))
     return config
+
+
+def key_of(override: str) -> str:
+    """The dotted key of an override, whatever is done with it.
+
+    Example:
+        >>> key_of("+logger/wandb@logger=x"), key_of("~sampler")
+        ('logger.wandb.logger', 'sampler')
+    """
+    return re.sub(r"[/@]", ".", override.lstrip("+~").partition("=")[0])
+
+
+def all_keys(node: Node, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of all values and mappings, each before those below it."""
+    for key, value in node.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from all_keys(value, f"{prefix}{key}.")
 
 
 def value_at(node: Any, key: str) -> Any:

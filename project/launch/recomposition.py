@@ -5,11 +5,11 @@ no longer takes of it is for the checks of the configuration to find.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
@@ -18,61 +18,20 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import conf
 from project.errors import ConfigError, suggestion
-from project.launch.mistakes import explain
-from project.launch.overlay import ABSENT, Node, overlaid, put, value_at
-from project.launch.quoting import quoted
-from project.runs.directory import RunDirectory
-from project.runs.finding import open_training_run
-from project.runs.fingerprint import can_change_a_result, flattened
-from project.runs.group_names import as_text
-from project.runs.record import RunRecord, read_record
-from project.runs.saved_config import read_config, read_overrides
+from project.launch.earlier import Earlier
+from project.launch.mistakes import explain, groups, key_at_fault
+from project.launch.overlay import ABSENT, Node, all_keys, key_of, overlaid, put, value_at
+from project.launch.quoting import as_list
+from project.runs.differences import NOTHING, said
+from project.runs.fingerprint import PLACES_OF_DATA, can_change_a_result, flattened
 
-NOTHING = "nothing"
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """The run whose configuration is composed again.
-
-    Attributes:
-        run: Its directory.
-        record: What it was and measured.
-        config: What it was trained with.
-        overrides: What it was started with.
-    """
-
-    run: RunDirectory
-    record: RunRecord
-    config: Node
-    overrides: list[str]
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Reads a run.
-
-        Args:
-            path: Its directory.
-
-        Returns:
-            All that is needed of it.
-
-        Raises:
-            RunError: There is no training run, or a file of it is missing or damaged.
-        """
-        run = open_training_run(path)
-        return cls(run, read_record(run), read_config(run), read_overrides(run))
-
-    @property
-    def composed(self) -> bool:
-        """Whether Hydra composed the configuration, and not a program."""
-        return bool(self.record.choices or self.record.overrides)
+_OF_THIS_RUN = ("hydra", "paths")
+_IDENTITY = re.compile(r"logger\.[^.]+\.id")  # a tracker would go on with the earlier run
 
 
 class Kept(NamedTuple):
-    """A value of the run and today's default, as text; `NOTHING` where there is no such key."""
+    """A value of the run and today's default, as `said`."""
 
     then: str
     today: str
@@ -89,6 +48,7 @@ class Recomposition:
         choices: Option by group, where the run recorded any.
         kept: What stays as it was in the run although today's configuration has something else,
             by dotted key.
+        asked: The new overrides alone.
     """
 
     then: Node
@@ -96,6 +56,24 @@ class Recomposition:
     overrides: list[str]
     choices: dict[str, str | None]
     kept: dict[str, Kept]
+    asked: tuple[str, ...]
+
+    def asks_for_other_results(self, *, same_photos: bool) -> bool:
+        """Whether a new override can change a result; one that says what the run did cannot.
+
+        Args:
+            same_photos: Whether photos, labels and split are the run's, wherever they lie.
+        """
+        keys = [key_of(override) for override in self.asked]
+        return any(
+            can_change_a_result(key)
+            and not (same_photos and key in PLACES_OF_DATA)
+            and (value_at(self.then, key) is ABSENT or self._differs(key))
+            for key in keys
+        )
+
+    def _differs(self, key: str) -> bool:
+        return repr(value_at(self.then, key)) != repr(value_at(self.config, key))
 
 
 def recompose(
@@ -109,33 +87,41 @@ def recompose(
     Args:
         earlier: The run. Hydra must be initialised, as it is inside of a command.
         overrides: New ones; each replaces the recorded override of the same key, and ``~key`` also
-            drops recorded overrides below the key.
+            drops recorded overrides below the key. Other data drop the recorded place of the
+            photos. The identity of the run in a tracker is never carried over.
         paths: Where this run reads and writes; the ``paths`` node.
 
     Returns:
         The configuration, and how it came about.
 
     Raises:
-        ConfigError: An override fits nothing today, be it a new one or the run's own.
+        ConfigError: An override fits nothing today, be it a new one or the run's own; or the run's
+            configuration lacks a whole node.
     """
-    _check_single(overrides)
+    _check_words(overrides)
+    defaults = _plain(_composed([], [], paths))
+    earlier.require_nodes(defaults, [key_of(o) for o in overrides if not o.startswith("~")])
     then = _moved(earlier.config, str(earlier.config["paths"]["run"]), paths["run"])
     then["paths"] = dict(paths)
+    for key in filter(_IDENTITY.fullmatch, list(all_keys(then))):
+        put(then, key, None)
+    asked = tuple(overrides)
     if not earlier.composed:
-        return Recomposition(then, _rooted(_patched(then, overrides, paths)), [], {}, {})
-    recorded = earlier.overrides
-    merged = _merged(recorded, overrides, paths)
-    after = _composed(merged, recorded, paths)
+        patched = _rooted(_patched(then, defaults, overrides, paths))
+        return Recomposition(then, patched, [], {}, {}, asked)
+    recorded = [o for o in earlier.overrides if not _IDENTITY.fullmatch(key_of(o))]
+    own = [o for o in recorded if not _is_replaced(o, overrides, earlier)]
+    merged = _merged(earlier, own, overrides, paths)
+    after = _composed(merged, own, paths)
     today = _plain(after)
-    try:
-        before = _plain(_composed(recorded, recorded, paths))
-    except ConfigError:  # what has been replaced since no longer composes
-        before = today
-    explicit = [_key(override) for override in overrides]
+    before = _before((recorded, own), paths, today)
+    explicit = [key_of(override) for override in overrides]
     config = _rooted(overlaid(then, before, today, explicit))
     choices = choices_of(after.hydra.runtime.choices)
-    kept = _kept(then, _rooted(before), config, explicit)
-    return Recomposition(then, config, merged, choices, kept)
+    # Where photos lay relative to where the run was started says nothing about defaults.
+    placed = [key for key in map(key_of, own) if key in PLACES_OF_DATA]
+    kept = _kept(then, _rooted(before), config, [*explicit, *placed])
+    return Recomposition(then, config, merged, choices, kept, asked)
 
 
 def choices_of(choices: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -143,51 +129,101 @@ def choices_of(choices: Mapping[str, str | None]) -> dict[str, str | None]:
     return {str(k): v for k, v in choices.items() if k.partition("/")[0] != "hydra"}
 
 
-def _merged(
-    recorded: Sequence[str], overrides: Sequence[str], paths: Mapping[str, str]
-) -> list[str]:
-    """The run's overrides and the new ones, without those that cancel each other."""
-    prefixes = {_key(o): o[: len(o) - len(o.lstrip("+"))] for o in recorded}
-    kept = [o for o in recorded if not any(_replaces(new, o) for new in overrides)]
-    news = [o if o[0] in "+~" else f"{prefixes.get(_key(o), '')}{o}" for o in overrides]
-    deleted = [o for o in news if o.startswith("~")]
-    merged = [*kept, *(o for o in news if o not in deleted)]
-    if not deleted:
-        return merged
-    there = _plain(_composed(merged, recorded, paths))
-    return [*merged, *(o for o in deleted if value_at(there, _key(o)) is not ABSENT)]
+def _check_words(overrides: Sequence[str]) -> None:
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException as error:
+            raise ConfigError(f"{text}: {error}") from error
+        if override.is_sweep_override():
+            raise ConfigError(f"{text}: expected one value, got several. Rerun once for each.")
+        if key_of(text).partition(".")[0] in _OF_THIS_RUN:
+            raise ConfigError(
+                f"{text}: expected an override of what is trained, got one of where this command "
+                "itself runs and writes. Write that as a word of its own, as key=value."
+            )
+
+
+def _is_replaced(old: str, overrides: Sequence[str], earlier: Earlier) -> bool:
+    """Whether a recorded override gives way to a new one."""
+    return any(
+        _replaces(new, old) or (key_of(old) == "data.root" and _switches_data(new, earlier))
+        for new in overrides
+    )
 
 
 def _replaces(new: str, old: str) -> bool:
     if new.startswith("~"):
-        return f"{_key(old)}.".startswith(f"{_key(new)}.")
-    return _key(new) == _key(old)
+        return f"{key_of(old)}.".startswith(f"{key_of(new)}.")
+    return key_of(new) == key_of(old)
 
 
-def _composed(
-    overrides: Sequence[str], recorded: Sequence[str], paths: Mapping[str, str]
-) -> DictConfig:
+def _switches_data(new: str, earlier: Earlier) -> bool:
+    if new.startswith("~") or key_of(new) != "data":
+        return False
+    chosen = OverridesParser.create().parse_override(new).value()
+    return chosen != earlier.record.choices.get("data")
+
+
+def _merged(
+    earlier: Earlier, own: Sequence[str], overrides: Sequence[str], paths: Mapping[str, str]
+) -> list[str]:
+    """The run's overrides that stay and the new ones, without those that cancel each other."""
+    prefixes = {key_of(o): o[: len(o) - len(o.lstrip("+"))] for o in earlier.overrides}
+    news = [o if o[0] in "+~" else f"{prefixes.get(key_of(o), '')}{o}" for o in overrides]
+    deleted = [o for o in news if o.startswith("~")]
+    merged = [*own, *(o for o in news if o not in deleted)]
+    if not deleted:
+        return merged
+    there = _plain(_composed(merged, own, paths))
+    for override in deleted:
+        _require_something_to_drop(override, earlier, there)
+    return [*merged, *(o for o in deleted if value_at(there, key_of(o)) is not ABSENT)]
+
+
+def _require_something_to_drop(override: str, earlier: Earlier, there: Node) -> None:
+    key = key_of(override)
+    known = [*all_keys(earlier.config), *all_keys(there), *map(key_of, earlier.overrides)]
+    if not any(f"{one}.".startswith(f"{key}.") for one in known):
+        raise ConfigError(
+            f"{override}: expected a key of the run, of its overrides or of today's configuration, "
+            f"got none of them.{suggestion(key, known)}"
+        )
+
+
+def _before(attempts: Sequence[Sequence[str]], paths: Mapping[str, str], today: Node) -> Node:
+    """Today's configuration without the new overrides; with them where it no longer composes."""
+    for overrides in attempts:
+        try:
+            return _plain(_composed(overrides, [], paths))
+        except ConfigError:  # what has been replaced since
+            continue
+    return today
+
+
+def _composed(overrides: Sequence[str], own: Sequence[str], paths: Mapping[str, str]) -> DictConfig:
     """Composes ``train``; what Hydra complains about gets an answer."""
-    placed = [quoted(f"paths.{key}={value}") for key, value in paths.items()]
-    rest = [o for o in overrides if not _key(o).startswith(("paths.", "hydra."))]
+    # A list of one without its brackets: text in quotes, whatever it holds.
+    placed = [f"++paths.{key}={as_list([value])[1:-1]}" for key, value in paths.items()]
+    rest = [o for o in overrides if key_of(o).partition(".")[0] not in _OF_THIS_RUN]
     hydra = GlobalHydra.instance().hydra  # which explaining a mistake clears
     try:
         return compose("train", [*rest, *placed], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         words = explain(error, "train", rest)
         GlobalHydra.instance().hydra = hydra
-        raise ConfigError(f"{words}{_cure(words, [o for o in recorded if o in rest])}") from error
+        raise ConfigError(f"{words}{_cure(words, own)}") from error
 
 
 def _cure(words: str, own: Sequence[str]) -> str:
     """What to do if the mistake is not in what the user wrote."""
-    culprits = [override for override in own if words.startswith(_key(override))]
-    if not culprits:
+    recorded = {key_of(override): override for override in own}
+    key = key_at_fault(words, recorded)
+    if key is None:
         return ""
-    culprit = max(culprits, key=lambda override: len(_key(override)))
     return (
-        f" The run was started with {culprit}, which no longer fits: override {_key(culprit)}, or "
-        f"drop it with ~{_key(culprit)}."
+        f" The run was started with {recorded[key]}, which no longer fits: override {key}, or drop "
+        f"it with ~{key}."
     )
 
 
@@ -201,8 +237,8 @@ def _plain(cfg: DictConfig) -> Node:
 
 def _kept(then: Node, today: Node, config: Node, explicit: Sequence[str]) -> dict[str, Kept]:
     old, now, new = flattened(then), flattened(today), flattened(config)
-    kept = {key: Kept(_said(old, key), _said(now, key)) for key in old}
-    kept |= {key: Kept(NOTHING, _said(now, key)) for key in now if key not in new}
+    kept = {key: Kept(said(old, key), said(now, key)) for key in old}
+    kept |= {key: Kept(NOTHING, said(now, key)) for key in now if key not in new}
     return {
         key: both
         for key, both in kept.items()
@@ -212,17 +248,14 @@ def _kept(then: Node, today: Node, config: Node, explicit: Sequence[str]) -> dic
     }
 
 
-def _said(values: Node, key: str) -> str:
-    return as_text(values[key]) if key in values else NOTHING
-
-
-def _patched(then: Node, overrides: Sequence[str], paths: Mapping[str, str]) -> Node:
+def _patched(then: Node, before: Node, overrides: Sequence[str], paths: Mapping[str, str]) -> Node:
     """Overrides of a configuration that a program composed."""
-    switches = [o for o in overrides if _key(o) in _groups() and not o.startswith("~")]
-    before, after = (_plain(_composed(chosen, [], paths)) for chosen in ([], switches))
+    known = groups()
+    switches = [o for o in overrides if key_of(o) in known and not o.startswith("~")]
+    after = _plain(_composed(switches, [], paths))
     config = deepcopy(then)
     for key, node in after.items():
-        if repr(node) != repr(before.get(key)) or key in map(_key, switches):
+        if repr(node) != repr(before.get(key)) or key in map(key_of, switches):
             config[key] = node
     for override in overrides:
         if override not in switches:
@@ -230,38 +263,17 @@ def _patched(then: Node, overrides: Sequence[str], paths: Mapping[str, str]) -> 
     return config
 
 
-def _check_single(overrides: Sequence[str]) -> None:
-    for text in overrides:
-        try:
-            override = OverridesParser.create().parse_override(text)
-        except HydraException as error:
-            raise ConfigError(f"{text}: {error}") from error
-        if override.is_sweep_override():
-            raise ConfigError(f"{text}: expected one value, got several. Rerun once for each.")
-
-
 def _set(config: Node, text: str) -> None:
     """Applies one ``key=value``, ``+key=value`` or ``~key`` to plain values."""
     override = OverridesParser.create().parse_override(text)
     key = override.key_or_group
-    if value_at(config, key) is ABSENT and not override.is_add():
-        known = list(_all_keys(config))
+    if value_at(config, key) is ABSENT and not (override.is_add() or override.is_force_add()):
+        known = list(all_keys(config))
         raise ConfigError(
             f"{key}: there is no such key.{suggestion(key, known)} To add a new one, write "
             f"+{key}=<value>."
         )
     put(config, key, ABSENT if override.is_delete() else override.value())
-
-
-def _all_keys(node: Node, prefix: str = "") -> Iterator[str]:
-    for key, value in node.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _all_keys(value, f"{prefix}{key}.")
-
-
-def _groups() -> set[str]:
-    return {entry.name for entry in Path(conf.__path__[0]).iterdir() if entry.is_dir()}
 
 
 def _moved(node: Any, old: str, new: str) -> Any:
@@ -273,12 +285,8 @@ def _moved(node: Any, old: str, new: str) -> Any:
     return new if node == old else node
 
 
-def _key(override: str) -> str:
-    return re.sub(r"[/@]", ".", override.lstrip("+~").partition("=")[0])
-
-
 def _rooted(config: Node) -> Node:
     """Photos are recorded with their whole path, so that it is compared with the like."""
-    if (root := value_at(config, "data.root")) not in (ABSENT, None):
+    if (root := value_at(config, "data.root")) not in (ABSENT, None, "???"):
         config["data"]["root"] = str(Path(str(root)).absolute())
     return config

@@ -23,11 +23,11 @@ def register_resolvers() -> None:
     )
 
 
-def rerun_name(run: str, overrides: Sequence[str]) -> str:
+def rerun_name(run: object, overrides: Sequence[str] | None) -> str:
     """Names a repetition after the run, whose time is left out, and after what it overrides.
 
     Args:
-        run: Directory of the run.
+        run: Directory of the run, or whatever was given as such; that is refused later.
         overrides: The new overrides.
 
     Returns:
@@ -37,8 +37,8 @@ def rerun_name(run: str, overrides: Sequence[str]) -> str:
         >>> rerun_name("outputs/runs/2026-01-31_12-00-00_baseline", ["seed=2"])
         'rerun=baseline,seed=2'
     """
-    name = re.sub(r"^[\d-]+_[\d-]+_", "", Path(run).name)
-    return run_name([f"rerun={name}", *overrides])
+    name = re.sub(r"^[\d-]+_[\d-]+_", "", Path(str(run or "nothing")).name)
+    return run_name([f"rerun={name}", *(overrides or [])])
 
 
 def job_name(

@@ -6,9 +6,13 @@ from typing import Any, NamedTuple
 
 from project.runs.environment import CodeVersion, Hardware
 from project.runs.fingerprint import can_change_a_result, flattened
+from project.runs.group_names import as_text
 from project.runs.record import RunRecord
 
-_SHORT_COMMIT = 10  # digits
+NOTHING = "nothing"
+"""What is said of a key that is not there."""
+
+_SHORT = 10  # digits of a digest tell enough apart
 
 
 class Change(NamedTuple):
@@ -17,6 +21,11 @@ class Change(NamedTuple):
     what: str
     then: str
     now: str
+
+
+def said(values: Mapping[str, Any], key: str) -> str:
+    """A value as one writes it on the command line, or `NOTHING`."""
+    return as_text(values[key]) if key in values else NOTHING
 
 
 def config_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Change], int]:
@@ -36,7 +45,7 @@ def config_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[lis
         if (key in old) != (key in new) or repr(old[key]) != repr(new[key])
     ]
     that_count = [key for key in differing if can_change_a_result(key)]
-    changes = [Change(key, _said(old, key), _said(new, key)) for key in that_count]
+    changes = [Change(key, said(old, key), said(new, key)) for key in that_count]
     return changes, len(differing) - len(that_count)
 
 
@@ -63,7 +72,7 @@ def environment_changes(
         changes.append(Change("code", _commit(then.code), _commit(code)))
     for name in sorted(then.packages.keys() | packages.keys()):
         if then.packages.get(name) != packages.get(name):
-            versions = _said(then.packages, name), _said(packages, name)
+            versions = said(then.packages, name), said(packages, name)
             changes.append(Change(name, *versions))
     if then.hardware is None:
         return changes
@@ -73,6 +82,29 @@ def environment_changes(
     ):
         if old != new:
             changes.append(Change(what, old, new))
+    return changes
+
+
+def data_changes(then: RunRecord, now: RunRecord) -> list[Change]:
+    """Compares what two runs learned from and were measured on.
+
+    Args:
+        then: Record of a run; if it ended before it knew its photos, nothing is known to differ.
+        now: Record of another.
+
+    Returns:
+        A change for the photos, labels and splits together, and one for the classes and the number
+        of images of each split where these differ.
+    """
+    if not then.data.fingerprint or then.data.fingerprint == now.data.fingerprint:
+        return []
+    changes = [Change("data", then.data.fingerprint[:_SHORT], now.data.fingerprint[:_SHORT])]
+    if then.classes != now.classes:
+        changes.append(Change("classes", ", ".join(then.classes), ", ".join(now.classes)))
+    for split in dict.fromkeys([*then.data.images, *now.data.images]):
+        counts = said(then.data.images, split), said(now.data.images, split)
+        if counts[0] != counts[1]:
+            changes.append(Change(f"{split} images", *counts))
     return changes
 
 
@@ -94,13 +126,7 @@ def metric_changes(then: Mapping[str, float], now: Mapping[str, float]) -> list[
     ]
 
 
-def _said(values: Mapping[str, Any], key: str) -> str:
-    if key not in values:
-        return "-"
-    return "null" if values[key] is None else str(values[key])
-
-
 def _commit(code: CodeVersion | None) -> str:
     if code is None:
         return "unknown"
-    return code.commit[:_SHORT_COMMIT] + (" with uncommitted changes" if code.dirty else "")
+    return code.commit[:_SHORT] + (" with uncommitted changes" if code.dirty else "")

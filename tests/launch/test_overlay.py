@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from project.launch.overlay import ABSENT, overlaid, put, value_at
+from project.launch.overlay import ABSENT, all_keys, key_of, overlaid, put, value_at
 
 LOSS: dict[str, Any] = {"_target_": "Loss", "weights": None, "smoothing": 0.0}
 
@@ -61,3 +61,14 @@ def test_keys_are_set_and_removed_at_any_depth() -> None:
     assert config == {"b": {}, "a": {"e": 3}}
     assert value_at(config, "a.e") == 3
     assert value_at(config, "a.e.f") is ABSENT
+
+
+@pytest.mark.parametrize(
+    "override", ["a.b=c=d", "+a.b=1", "++a.b=", "~a.b", "a/b=x", "a@b=x", "~a.b=1"]
+)
+def test_key_of_an_override_is_dotted(override: str) -> None:
+    assert key_of(override) == "a.b"
+
+
+def test_keys_of_all_depths_are_listed() -> None:
+    assert list(all_keys({"a": {"b": {}, "c": [1]}, "d": None})) == ["a", "a.b", "a.c", "d"]

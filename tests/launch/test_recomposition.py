@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from omegaconf import OmegaConf
 
-from project.errors import ConfigError, RunError
-from project.launch.recomposition import NOTHING, Earlier, Kept, Recomposition, recompose
+from project.errors import ConfigError
+from project.launch.earlier import Earlier
+from project.launch.recomposition import Kept, Recomposition, recompose
+from project.runs.differences import NOTHING
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
 from tests.conftest import Compose
@@ -30,7 +31,7 @@ def ran(compose_config: Compose) -> Callable[..., Earlier]:
             OmegaConf.update(cfg, key.replace("__", "."), value, force_add=True)
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         config["data"]["root"] = str(Path(config["data"]["root"]).absolute())
-        choices: dict[str, str | None] = {"sampler": "natural"} if composed else {}
+        choices: dict[str, str | None] = {"data": "folder"} if composed else {}
         own = list(overrides) if composed else []
         record = RunRecord(overrides=own, choices=choices)
         return Earlier(RunDirectory(Path("outputs/old")), record, config, own)
@@ -190,6 +191,146 @@ def test_a_recorded_override_that_does_not_fit_a_new_option_is_named(
     assert again.config["model"]["name"] == "resnet18"
 
 
+def test_a_misspelt_override_is_not_blamed_on_the_run(ran: Callable[..., Earlier]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.widths: .*Did you mean model\.width\?$"):
+        recompose(ran(*RECORDED), ["model.widths=16"], PATHS)
+
+
+def test_a_mistake_that_is_repeated_is_the_users_own(ran: Callable[..., Earlier]) -> None:
+    earlier = ran("model=small_cnn")
+    earlier.overrides.append("model.removed=3")
+    with pytest.raises(ConfigError, match=r"^model\.removed: ((?!was started).)*$"):
+        recompose(earlier, ["model.removed=3"], PATHS)
+
+
+@pytest.mark.parametrize("composed", [True, False])
+@pytest.mark.parametrize("node", [None, "resnet"])
+def test_what_has_taken_the_place_of_a_node_is_named(
+    ran: Callable[..., Earlier], composed: bool, node: object
+) -> None:
+    earlier = ran(*RECORDED, composed=composed)
+    earlier.config["model"] = node
+    with pytest.raises(ConfigError, match=r"model: expected keys and values .* model=<option>"):
+        recompose(earlier, [], PATHS)
+    again = recompose(earlier, ["model=small_cnn"], PATHS)
+    assert again.config["model"]["_target_"] == "project.models.small_cnn.SmallCNN"
+
+
+def test_a_configuration_without_a_directory_is_refused(ran: Callable[..., Earlier]) -> None:
+    earlier = ran()
+    del earlier.config["paths"]
+    with pytest.raises(ConfigError, match=r"paths: expected .* got nothing\. Restore the file"):
+        recompose(earlier, [], PATHS)
+
+
+def test_a_misspelt_key_that_is_to_be_dropped_gets_a_suggestion(
+    ran: Callable[..., Earlier],
+) -> None:
+    with pytest.raises(ConfigError, match=r'~optimizer\.nsterov: .*Did you mean "optimizer\.nest'):
+        recompose(ran("optimizer=sgd"), ["~optimizer.nsterov"], PATHS)
+
+
+@pytest.mark.parametrize("override", ["~paths.data", "hydra.run.dir=x", "++paths.run=x", "paths=x"])
+def test_places_of_this_run_are_no_overrides_of_the_other(
+    ran: Callable[..., Earlier], override: str
+) -> None:
+    with pytest.raises(ConfigError, match="got one of where this command itself runs"):
+        recompose(ran(), [override], PATHS)
+
+
+def test_new_places_can_be_added(ran: Callable[..., Earlier]) -> None:
+    again = recompose(ran(), ["data.root=${paths.photos}"], {**PATHS, "photos": "/a b,c"})
+    assert again.config["data"]["root"] == "/a b,c"
+
+
+def test_what_has_been_replaced_since_takes_no_default_with_it(
+    ran: Callable[..., Earlier],
+) -> None:
+    earlier = ran(optimizer__lr=0.123)
+    earlier.overrides[:] = ["model=removed", "model.name=x"]  # neither composes without the other
+    config = recompose(earlier, ["model=resnet18", "~model.name"], PATHS).config
+    assert config["optimizer"]["lr"] == 0.123
+    earlier.overrides[:] = ["model=removed", "model.name=resnet18"]
+    config = recompose(earlier, ["model=timm"], PATHS).config
+    assert (config["model"]["name"], config["optimizer"]["lr"]) == ("resnet18", 0.123)
+
+
+def test_an_experiment_counts_where_the_runs_own_option_is_gone(
+    ran: Callable[..., Earlier],
+) -> None:
+    earlier = ran()
+    earlier.overrides[:] = ["oversampling=removed"]
+    config = recompose(earlier, ["oversampling=none", "experiment=wardrobe"], PATHS).config
+    assert config["optimizer"]["lr"] == 0.002
+
+
+def test_what_cannot_change_a_result_is_kept_without_a_word(ran: Callable[..., Earlier]) -> None:
+    again = recompose(ran(data__num_workers=7, trainer__log_every_n_steps=3), [], PATHS)
+    assert again.config["data"]["num_workers"] == 7
+    assert again.kept == {}
+
+
+def test_where_photos_lay_is_no_default(
+    ran: Callable[..., Earlier], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = ran("data=folder", "data.root=photos")
+    monkeypatch.chdir(tmp_path)
+    again = recompose(earlier, [], PATHS)
+    assert again.config["data"]["root"] == earlier.config["data"]["root"]
+    assert again.kept == {}
+
+
+def test_other_data_lie_elsewhere(ran: Callable[..., Earlier]) -> None:
+    again = recompose(ran(*RECORDED), ["data=cifar10"], PATHS)
+    assert again.config["data"]["root"] == str(Path("data/cifar10").absolute())
+    assert "data.root=/photos" not in again.overrides
+    again = recompose(ran(*RECORDED), ["data=cifar10", "data.root=/there"], PATHS)
+    assert again.config["data"]["root"] == "/there"
+    again = recompose(ran(*RECORDED), ["data=folder"], PATHS)  # the run's own
+    assert again.config["data"]["root"] == "/photos"
+    again = recompose(ran(*RECORDED), ["data=table"], PATHS)
+    assert again.config["data"]["root"] == "???"
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_identity_in_a_tracker_is_not_carried_over(
+    ran: Callable[..., Earlier], composed: bool
+) -> None:
+    earlier = ran("logger=wandb", "logger.wandb.id=abc", composed=composed)
+    again = recompose(earlier, [], PATHS)
+    assert again.config["logger"]["wandb"]["id"] is None
+    assert again.then["logger"]["wandb"]["id"] is None
+    assert "logger.wandb.id=abc" not in again.overrides
+    again = recompose(earlier, ["logger.wandb.id=def"], PATHS)
+    assert again.config["logger"]["wandb"]["id"] == "def"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "same_photos", "expected"),
+    [
+        ([], True, False),
+        (["seed=2"], True, True),
+        (["seed=1"], True, False),
+        (["model.width=8", "oversampling=outer_copy_x4"], True, False),
+        (["data.num_workers=3", "logger=wandb", "tags=[a]"], True, False),
+        (["data.root=/moved"], True, False),
+        (["data.root=/moved"], False, True),
+        ([], False, False),
+        (["~augmentation.transforms.flip"], True, True),
+        (["+model.kernel=5"], True, True),
+        (["experiment=wardrobe"], True, True),
+    ],
+    ids=str,
+)
+def test_overrides_ask_for_other_results_if_they_can_bring_any(
+    ran: Callable[..., Earlier], overrides: list[str], same_photos: bool, expected: bool
+) -> None:
+    earlier = ran(*RECORDED)
+    del earlier.config["optimizer"]["amsgrad"]  # new since: nobody asked for it
+    again = recompose(earlier, overrides, PATHS)
+    assert again.asks_for_other_results(same_photos=same_photos) == expected
+
+
 @pytest.mark.parametrize("override", ["seed=1,2", "seed=range(3)"])
 def test_several_values_are_refused(ran: Callable[..., Earlier], override: str) -> None:
     with pytest.raises(ConfigError, match=r"expected one value, got several\. Rerun once for each"):
@@ -229,18 +370,10 @@ class TestRunsOfPrograms:
         assert config["optimizer"]["lr"] == 0.5
         assert config["model"]["width"] == 8
 
+    def test_keys_can_be_added_by_force(self, earlier: Earlier) -> None:
+        config = recompose(earlier, ["++loss.x=1", "++sampler.beta=0.7"], PATHS).config
+        assert (config["loss"]["x"], config["sampler"]["beta"]) == (1, 0.7)
+
     def test_a_misspelt_key_gets_a_suggestion(self, earlier: Earlier) -> None:
         with pytest.raises(ConfigError, match=r'no such key\. Did you mean "sampler\.beta"\?'):
             recompose(earlier, ["sampler.bta=0.9"], PATHS)
-
-
-def test_a_run_is_read_with_all_that_is_needed(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    RunRecord(seed=1, overrides=["seed=1"]).write(run)
-    with pytest.raises(RunError, match=r"config\.yaml, got: No such file"):
-        Earlier.open(tmp_path)
-    run.config_file.parent.mkdir()
-    run.config_file.write_text(yaml.safe_dump({"seed": 1}))
-    run.overrides_file.write_text(yaml.safe_dump(["seed=1"]))
-    earlier = Earlier.open(tmp_path)
-    assert (earlier.config, earlier.overrides, earlier.composed) == ({"seed": 1}, ["seed=1"], True)

@@ -1,3 +1,5 @@
+import pytest
+
 from project.launch.resolvers import job_name, rerun_name
 
 
@@ -26,3 +28,8 @@ def test_repetition_is_named_after_the_run_without_its_time() -> None:
     assert rerun_name(run, []).startswith("rerun=sampler=balanced")
     assert rerun_name("outputs/runs/mine/", ["seed=2"]) == "rerun=mine,seed=2"
     assert rerun_name("2026-01-31_12-00-00", ["paths.output=x"]) == "rerun=2026-01-31_12-00-00"
+
+
+@pytest.mark.parametrize("run", [None, "", 5, ["a", "b"]], ids=str)
+def test_whatever_is_given_as_a_run_has_a_name_until_it_is_refused(run: object) -> None:
+    assert rerun_name(run, None).startswith("rerun=")

@@ -3,11 +3,12 @@ import math
 from project.runs.differences import (
     Change,
     config_changes,
+    data_changes,
     environment_changes,
     metric_changes,
 )
 from project.runs.environment import CodeVersion, Hardware
-from project.runs.record import RunRecord
+from project.runs.record import DataFacts, RunRecord
 
 CODE = CodeVersion("c0ffee1234567890", dirty=False)
 HARDWARE = Hardware("a processor", 2, 8.0, ["a GPU"])
@@ -21,8 +22,8 @@ def test_keys_that_can_change_a_result_are_listed_and_others_counted() -> None:
     assert config_changes(then, now) == (
         [
             Change("optimizer.lr", "1", "1.0"),
-            Change("optimizer.gone", "null", "-"),
-            Change("optimizer.new", "-", "[1]"),
+            Change("optimizer.gone", "null", "nothing"),
+            Change("optimizer.new", "nothing", "[1]"),
         ],
         1,
     )
@@ -41,7 +42,7 @@ def test_code_packages_and_hardware_are_told_apart() -> None:
     )
     assert found == [
         Change("code", "c0ffee1234", "beef with uncommitted changes"),
-        Change("timm", "-", "1.0"),
+        Change("timm", "nothing", "1.0"),
         Change("torch", "2.6", "2.7"),
         Change("processor", "a processor", "another"),
         Change("GPUs", "a GPU", "none"),
@@ -57,6 +58,34 @@ def test_uncommitted_changes_may_be_any_changes() -> None:
 def test_code_that_nobody_keeps_is_unknown() -> None:
     (change,) = environment_changes(RECORD, None, PACKAGES, HARDWARE)
     assert change == Change("code", "c0ffee1234", "unknown")
+
+
+def photos(fingerprint: str, classes: str = "hat top", **images: int) -> RunRecord:
+    facts = DataFacts(fingerprint=fingerprint, images=images)
+    return RunRecord(classes=classes.split(), data=facts)
+
+
+def test_data_differ_in_photos_classes_and_splits() -> None:
+    then = photos("then5678901234", train=9, val=3, test=3)
+    assert data_changes(then, photos("now", "hat outer top", train=12, val=3)) == [
+        Change("data", "then567890", "now"),
+        Change("classes", "hat, top", "hat, outer, top"),
+        Change("train images", "9", "12"),
+        Change("test images", "3", "nothing"),
+    ]
+    assert data_changes(then, photos("now", train=9, val=3, test=3)) == [
+        Change("data", "then567890", "now")
+    ]
+
+
+def test_the_same_data_differ_in_nothing_wherever_they_lie() -> None:
+    then, now = photos("same", train=9), photos("same", train=9)
+    now.data.root = "/moved"
+    assert data_changes(then, now) == []
+
+
+def test_nothing_is_known_of_data_that_were_never_read() -> None:
+    assert data_changes(RunRecord(), photos("now", train=9)) == []
 
 
 def test_metrics_are_compared_exactly() -> None:
