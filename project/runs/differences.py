@@ -1,17 +1,18 @@
 """What differs between two runs, as values for people to read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from project.runs.environment import CodeVersion, Hardware
-from project.runs.fingerprint import can_change_a_result, flattened
+from project.runs.fingerprint import can_change_a_result
 from project.runs.group_names import as_text
 from project.runs.record import RunRecord
 
 NOTHING = "nothing"
 """What is said of a key that is not there."""
 
+_ABSENT = object()
 _SHORT = 10  # digits of a digest tell enough apart
 
 
@@ -38,15 +39,21 @@ def config_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[lis
     Returns:
         A change for each dotted key that can change a result, and how many other keys differ.
     """
-    old, new = flattened(then), flattened(now)
-    differing = [
-        key
-        for key in dict.fromkeys([*old, *new])
-        if (key in old) != (key in new) or repr(old[key]) != repr(new[key])
-    ]
-    that_count = [key for key in differing if can_change_a_result(key)]
-    changes = [Change(key, said(old, key), said(new, key)) for key in that_count]
-    return changes, len(differing) - len(that_count)
+    changes = list(_changes(then, now))
+    that_count = [change for change in changes if can_change_a_result(change.what)]
+    return that_count, len(changes) - len(that_count)
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
+    """Leaf by leaf; but where a value became a node, or a node a value, that is one change."""
+    for key in dict.fromkeys([*then, *now]):
+        old, new = then.get(key, _ABSENT), now.get(key, _ABSENT)
+        if all(value is _ABSENT or (isinstance(value, Mapping) and value) for value in (old, new)):
+            yield from _changes(
+                {} if old is _ABSENT else old, {} if new is _ABSENT else new, f"{prefix}{key}."
+            )
+        elif repr(old) != repr(new):
+            yield Change(f"{prefix}{key}", said(then, key), said(now, key))
 
 
 def environment_changes(

@@ -29,6 +29,20 @@ def test_keys_that_can_change_a_result_are_listed_and_others_counted() -> None:
     )
 
 
+def test_value_that_became_a_node_is_one_change() -> None:
+    then = {"oversampling": {"factors": {"outer": 4}, "factor": 1}}
+    now = {"oversampling": {"factors": None, "factor": 1}}
+    assert config_changes(then, now) == ([Change("oversampling.factors", "{outer:4}", "null")], 0)
+    assert config_changes(now, then) == ([Change("oversampling.factors", "null", "{outer:4}")], 0)
+
+
+def test_node_that_is_new_is_told_key_by_key() -> None:
+    changes, _ = config_changes({}, {"mixing": {"alpha": 0.2, "prob": 1}})
+    assert changes == [
+        Change("mixing.alpha", "nothing", "0.2"), Change("mixing.prob", "nothing", "1"),
+    ]  # fmt: skip
+
+
 def test_the_same_surroundings_differ_in_nothing() -> None:
     assert environment_changes(RECORD, CODE, PACKAGES, HARDWARE) == []
 
