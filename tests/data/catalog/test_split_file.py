@@ -22,6 +22,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             "label": ["모자", 't "old"', "NA"],
             "split": ["train", "val", "test"],
             "group": [None, "a\nb", "NA"],
+            "content_hash": ["01", "02", "03"],
         }
     )
     (tmp_path / "splits.csv").write_bytes(split_csv(table))
