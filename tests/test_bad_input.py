@@ -200,6 +200,14 @@ def test_full_disk_is_named_and_recorded(tmp_path: Path, photos: Path) -> None:
     assert json.loads((output / "run.json").read_text())["state"] == "failed"
 
 
+# A shell's background jobs ignore Ctrl-C, and so do the tests that are one, and their children.
+LISTENING = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("project.train", run_name="__main__", alter_sys=True)
+"""
+
+
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 120
     while not condition():
@@ -218,7 +226,7 @@ def test_ctrl_c_keeps_what_was_reached_and_marks_the_run(tmp_path: Path, photos:
         "trainer.max_epochs=9999",
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "project.train", *overrides],
+        [sys.executable, "-c", LISTENING, *overrides],
         cwd=REPOSITORY,
         env=command_environment(tmp_path),
         stdout=subprocess.PIPE,
