@@ -3,13 +3,14 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 MARKS ?= not slow
+HYDRA_NEXT := .venv-hydra-next
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all lint format typecheck clean
+.PHONY: help install train test test-all test-hydra-next lint format typecheck clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 install: $(BIN)/.evenhand  ## create .venv and install everything
 
@@ -29,6 +30,14 @@ test: lint typecheck  ## lint, types and the fast tests
 test-all: MARKS = slow or not slow
 test-all: test  ## the same with the long tests, as CI runs them
 
+# The environment is its own: pip gives everybody else the newest release that is finished.
+test-hydra-next: MARKS = slow or not slow
+test-hydra-next:  ## all tests on the newest pre-release of Hydra 1.4
+	$(MAKE) install VENV=$(HYDRA_NEXT)
+	$(HYDRA_NEXT)/bin/python -m pip install --quiet --upgrade --pre 'hydra-core~=1.4.0rc0'
+	$(HYDRA_NEXT)/bin/python -c 'import hydra; print("Hydra", hydra.__version__)'
+	$(HYDRA_NEXT)/bin/python -m pytest -n 2 -m "$(MARKS)" $(ARGS)
+
 lint: install  ## ruff: rules and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -40,6 +49,6 @@ format: install  ## ruff: mend what can be mended
 typecheck: install  ## mypy, strict
 	$(BIN)/mypy
 
-clean:  ## remove caches; data, outputs and .venv stay
+clean:  ## remove caches; data, outputs and environments stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build *.egg-info
-	find project tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find project hydra_plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from project.launch.hydra_versions import instantiate
 from project.models.backbones import prepare_backbone
 from project.models.schedules import Course
 
