@@ -101,9 +101,12 @@ def tiny(compose_config: Compose, photos: Path) -> Compose:
 
 
 def command_environment(tmp_path: Path) -> dict[str, str]:
-    """Variables for a command of a test: its output goes to the test's folder."""
+    """Variables for a command of a test: its output goes to the test's folder.
+
+    Sweeps of other tests, which run at the same time, do not wait for it nor it for them.
+    """
     own = {"EVENHAND_OUTPUT": str(tmp_path / "outputs"), "OMP_NUM_THREADS": "1"}
-    return {**os.environ, **own}
+    return {**os.environ, **own, "EVENHAND_SLOTS": str(tmp_path / "slots")}
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from project.errors import EvenhandError
+from project.errors import EvenhandError, Pruned
 from project.launch.hydra_versions import version_options
 from project.launch.mistakes import explain
 from project.launch.noise import silence_known_warnings
+from project.launch.outcome import failures, report_failure
 from project.launch.quoting import quoted
 from project.launch.resolvers import register_resolvers
 
@@ -53,31 +54,31 @@ def command(
         sys.exit(f"\nerror: {error}")
     _print_any_script()
 
-    failed = False
-
     def task(cfg: DictConfig) -> Any:
-        nonlocal failed
         try:
             return run(cfg)
+        except Pruned as stop:  # asked for by the search that this run is a trial of
+            sys.stderr.write(f"\n{stop}\n")
         except (EvenhandError, OSError) as error:  # of this job; the rest of a sweep goes on
             if wants_trace or not _is_the_users(error):
                 raise
-            failed = True
+            report_failure(str(error))
             sys.stderr.write(f"\nerror: {_words(error)}\n")
 
     main = hydra.main(config_path="pkg://conf", config_name=config_name, **version_options())(task)
     try:
-        main()
+        with failures() as reported:
+            main()
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")
         sys.exit(INTERRUPTED)
-    except (*_COMPOSING, OSError) as error:
+    except (*_COMPOSING, EvenhandError, OSError) as error:
         if wants_trace or not _is_the_users(error):
             raise
         composing = isinstance(error, _COMPOSING)  # Hydra makes the output folder, too
         words = explain(error, config_name, sys.argv[1:]) if composing else _words(error)
         sys.exit(f"\nerror: {words}")
-    if failed:
+    if reported:
         sys.exit(1)
 
 

@@ -7,20 +7,36 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
+from project.launch.hydra_versions import register_resolver
 from project.runs.names import run_name
 
 
 def register_resolvers() -> None:
     """Makes ``${run_name:...}`` and its kin known; safe to call twice."""
-    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
-    OmegaConf.register_new_resolver("rerun_name", rerun_name, replace=True)
-    OmegaConf.register_new_resolver(
+    register_resolver("run_name", run_name)
+    register_resolver("rerun_name", rerun_name)
+    register_resolver("sweep_name", lambda: sweep_name(sys.argv[1:]))
+    register_resolver(
         "job_name",
         lambda overrides, params: job_name(overrides, params or {}, sys.argv[1:]),
-        replace=True,
     )
+
+
+def sweep_name(arguments: Sequence[str]) -> str:
+    """Names a sweep after its command, so that the same command finds it again.
+
+    Args:
+        arguments: The command line of the sweep.
+
+    Returns:
+        See `project.runs.names.run_name`.
+
+    Example:
+        >>> sweep_name(["--multirun", "data=folder", "hydra.launcher.retries=2"])
+        'data=folder'
+    """
+    return run_name([word for word in arguments if "=" in word and not word.startswith("-")])
 
 
 def rerun_name(run: object, overrides: Sequence[str] | None) -> str:

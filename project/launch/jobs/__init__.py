@@ -1,0 +1,1 @@
+"""Jobs of a sweep: what they are, what is to be done with them, how they end."""

@@ -1,0 +1,1 @@
+"""Jobs on this machine: which devices there are, and processes that use them."""

@@ -1,0 +1,319 @@
+"""The loop of a sweep: which job begins when, what becomes of those that end."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, cast, get_args
+
+from project.errors import ConfigError, EvenhandError, suggestion
+from project.launch.jobs.attempt import Attempt, Exit
+from project.launch.jobs.checkpoints import Keep, short_of_space, tidy
+from project.launch.jobs.decision import DataFingerprint, Step, decide
+from project.launch.jobs.executor import Executor
+from project.launch.jobs.job import Job
+from project.launch.jobs.source import Source
+from project.launch.stopping import StopRequests, Urgency
+from project.runs.lock import Lock, is_locked
+from project.runs.progress import read_progress
+from project.runs.record import read_record
+from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, read_job
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.5
+_GRACE_SECONDS = 120.0  # for a checkpoint after a timeout, before the job is killed
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a sweep does about failures, time and disk.
+
+    Attributes:
+        retries: How often a job that failed is tried again.
+        timeout_minutes: Longest time of an attempt; None: any.
+        keep_checkpoints: Of jobs that have finished; see `project.launch.jobs.checkpoints.tidy`.
+        reserve_bytes: What is to stay free on disk.
+    """
+
+    retries: int = 0
+    timeout_minutes: float | None = None
+    keep_checkpoints: Keep = "all"
+    reserve_bytes: int = 0
+
+
+def options(
+    retries: int, timeout_minutes: float | None, keep_checkpoints: str, reserve_gb: float
+) -> Options:
+    """Checks what a launcher was configured with.
+
+    Args:
+        retries: See `Options`.
+        timeout_minutes: See `Options`.
+        keep_checkpoints: See `Options`.
+        reserve_gb: In 10^9 bytes.
+
+    Raises:
+        ConfigError: If a value makes no sense.
+    """
+    kinds = get_args(Keep)
+    if keep_checkpoints not in kinds:
+        raise ConfigError(
+            f"hydra.launcher.keep_checkpoints: expected one of {', '.join(kinds)}, got "
+            f"{keep_checkpoints!r}.{suggestion(str(keep_checkpoints), kinds)}"
+        )
+    for name, value in (("retries", retries), ("reserve_gb", reserve_gb)):
+        if not value >= 0:
+            raise ConfigError(f"hydra.launcher.{name}: expected 0 or more, got {value}.")
+    if timeout_minutes is not None and not timeout_minutes > 0:
+        raise ConfigError(
+            f"hydra.launcher.timeout_minutes: expected more than 0, or null, got {timeout_minutes}."
+        )
+    keep = cast("Keep", keep_checkpoints)
+    return Options(retries, timeout_minutes, keep, int(reserve_gb * 1e9))
+
+
+class Watcher(Protocol):
+    """Shows people how far a sweep is."""
+
+    def changed(self, jobs: Sequence[JobStatus]) -> None:
+        """Hears how all jobs are, whenever one may have changed."""
+        ...
+
+    def said(self, text: str) -> None:
+        """Hears something else that is worth a line."""
+        ...
+
+
+class Sweep:
+    """Runs the jobs of a sweep, whatever becomes of any of them.
+
+    Args:
+        directory: Of the sweep.
+        facts: What it is; its list of jobs is kept up to date.
+        executor: Runs attempts.
+        source: Gives the jobs.
+        options: What to do about failures, time and disk.
+        watcher: Is told.
+        data: Fingerprint of a job's data as they are now.
+    """
+
+    def __init__(
+        self,
+        directory: SweepDirectory,
+        facts: SweepFacts,
+        executor: Executor,
+        source: Source,
+        options: Options,
+        watcher: Watcher,
+        data: DataFingerprint = lambda _: None,
+    ) -> None:
+        self._directory = directory
+        self._facts = facts
+        self._executor = executor
+        self._source = source
+        self._options = options
+        self._watcher = watcher
+        self._data = data
+        self._jobs: dict[str, Job] = {}
+        self._statuses: dict[str, JobStatus] = {}
+        self._queue: deque[Job] = deque()  # to be tried again, or given back
+        self._busy: list[Job] = []  # others work on them
+        self._running: dict[str, _Started] = {}
+        self._requests = StopRequests(directory.cancel_file)
+        self._stopping = Urgency.NONE
+        self._short = ""  # of disk
+
+    def run(self) -> list[JobStatus]:
+        """Runs all jobs that have not ended yet.
+
+        Returns:
+            How each job is, in the order of the sweep. If the disk is full, some are still
+            ``waiting``.
+
+        Raises:
+            RunError: Before any job starts, if a directory holds a run of another configuration or
+                of other data.
+            KeyboardInterrupt: After Ctrl-C or a request to cancel, when all jobs have stopped.
+        """
+        self._look_at_what_is_there()
+        try:
+            with self._requests.heard():
+                while not self._over():
+                    self._fill()
+                    for attempt, ended in self._executor.wait(_TICK_SECONDS):
+                        self._conclude(attempt, ended)
+                    self._look_around()
+        finally:
+            self._executor.close()
+            self._changed()
+        if self._stopping:
+            raise KeyboardInterrupt
+        return list(self._statuses.values())
+
+    @property
+    def statuses(self) -> list[JobStatus]:
+        """How each job is."""
+        return list(self._statuses.values())
+
+    def _over(self) -> bool:
+        if self._running:
+            return False
+        if self._stopping or self._short:
+            return True
+        return self._source.exhausted and not self._queue and not self._busy
+
+    def _look_at_what_is_there(self) -> None:
+        """Refuses what cannot go on, before anything starts, and lists what has ended already."""
+        for job in self._source.known():
+            status = self._status(job)
+            if not is_locked(job.run.lock_file) and decide(job, self._data) is Step.SKIP:
+                status.skipped = True
+                read_job(status)
+        self._write_facts()
+        self._changed()
+
+    def _fill(self) -> None:
+        """Begins jobs as long as there is room for them."""
+        while not self._stopping and not self._short:
+            if not self._executor.has_room(1):
+                return
+            job = self._next()
+            if job is None:
+                return
+            self._try(job)
+            self._changed()
+
+    def _next(self) -> Job | None:
+        """A job to look at: one to try again, or a new one, or one that others have left."""
+        if self._queue:
+            return self._queue.popleft()
+        job = self._source.take()
+        if job is not None:
+            return job
+        for job in self._busy:
+            if not is_locked(job.run.lock_file):
+                self._busy.remove(job)
+                return job
+        return None
+
+    def _try(self, job: Job) -> None:
+        """Begins a job, unless it has ended, or others work on it, or the disk is full."""
+        status = self._status(job)
+        lock = Lock.take(job.run.lock_file)
+        if lock is None:
+            status.state, status.note = "running", "by another launcher, or one that is gone"
+            self._busy.append(job)
+            return
+        try:
+            self._begin(job, status, lock)
+        except EvenhandError as error:
+            status.state, status.note = "failed", str(error)
+            self._source.ended(status)
+        finally:
+            lock.release()
+
+    def _begin(self, job: Job, status: JobStatus, lock: Lock) -> None:
+        step = decide(job, self._data)
+        status.note = ""
+        if step is Step.SKIP:
+            status.record = read_record(job.run)
+            status.state = status.record.state
+            self._source.ended(status)
+            return
+        reserve = self._options.reserve_bytes
+        self._short = short_of_space(self._directory, self.statuses, reserve) or ""
+        if self._short:
+            self._queue.appendleft(job)
+            self._watcher.said(self._short)
+            return
+        resume = step is Step.CONTINUE
+        attempt = Attempt(
+            job, resume, status.attempts + 1, lock if self._executor.holds_locks else None
+        )
+        if not self._executor.holds_locks:
+            lock.release()  # the process takes it, over there
+        self._executor.begin(attempt)
+        status.attempts, status.state, status.place = attempt.number, "running", attempt.place
+        status.progress = status.record = None
+        status.note = "goes on from its last checkpoint" if resume else ""
+        self._running[job.name] = _Started(attempt, time.monotonic())
+
+    def _conclude(self, attempt: Attempt, ended: Exit) -> None:
+        started = self._running.pop(attempt.job.name)
+        self._short = ""  # there may be room again
+        status = self._status(attempt.job)
+        status.note = ""
+        if ended.busy:
+            self._busy.append(attempt.job)
+            return
+        timed_out = started.told is not None and not self._stopping
+        ended = replace(ended, timed_out=timed_out, stopped=bool(self._stopping))
+        status.record = attempt.concluded(ended)
+        status.state = status.record.state
+        again = attempt.number <= self._options.retries and not self._stopping
+        if status.state == "failed" and again:
+            status.state = "waiting"
+            status.note = f"failed, is tried again ({attempt.number} of {self._options.retries})"
+            self._queue.append(attempt.job)
+        elif status.state != "interrupted" or not self._stopping:
+            self._source.ended(status)
+        if status.state == "finished":
+            keep, mode = self._options.keep_checkpoints, self._facts.monitor_mode
+            tidy(self.statuses, keep, mode)
+        self._changed()
+
+    def _look_around(self) -> None:
+        """What comes with time: progress, timeouts, requests to stop."""
+        for started in self._running.values():
+            run = started.attempt.job.run
+            self._statuses[started.attempt.job.name].progress = read_progress(run)
+            self._watch_time(started)
+        self._stop(self._requests.urgency)
+        self._changed()
+
+    def _watch_time(self, started: "_Started") -> None:
+        limit = self._options.timeout_minutes
+        now = time.monotonic()
+        if limit is None or self._stopping:
+            return
+        if started.told is None and now - started.since > limit * 60:
+            started.told = now
+            self._executor.stop(started.attempt, at_once=False)
+        elif started.told is not None and now - started.told > _GRACE_SECONDS:
+            self._executor.stop(started.attempt, at_once=True)
+
+    def _stop(self, urgency: Urgency) -> None:
+        """Tells running jobs to stop, once for each degree of urgency."""
+        if urgency <= self._stopping:
+            return
+        self._stopping = urgency
+        at_once = urgency is Urgency.AT_ONCE
+        if self._running:
+            gently = "Stopping: running jobs write a checkpoint. Once more stops them at once."
+            self._watcher.said("Stopping at once." if at_once else gently)
+        for started in self._running.values():
+            self._executor.stop(started.attempt, at_once=at_once)
+
+    def _status(self, job: Job) -> JobStatus:
+        if job.name not in self._statuses:
+            self._jobs[job.name] = job
+            self._statuses[job.name] = JobStatus(job.name, job.run, job.overrides)
+            if job.name not in self._facts.overrides:
+                self._facts.overrides[job.name] = list(job.overrides)
+                self._write_facts()
+        return self._statuses[job.name]
+
+    def _write_facts(self) -> None:
+        self._facts.write(self._directory)
+
+    def _changed(self) -> None:
+        self._watcher.changed(self.statuses)
+
+
+@dataclass
+class _Started:
+    attempt: Attempt
+    since: float
+    told: float | None = None  # when it was told to stop, because its time is over
