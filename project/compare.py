@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 from project.errors import ConfigError
 from project.launch.command import command
+from project.launch.options import without_options
 from project.launch.quoting import as_list
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from project.stats.results import Comparison
-
-_WITH_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"}
-_WITH_VALUE |= {"--config-dir", "-cd", "--experimental-rerun"}
 
 
 def main() -> None:
@@ -64,12 +62,7 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
         >>> with_runs(["outputs/sweeps/one", "outputs/runs/2026-*", "margin=0.02"])
         ['margin=0.02', 'runs=["outputs/sweeps/one","outputs/runs/2026-*"]']
     """
-    before = ["", *arguments]  # the word before each one: options may take the next for a value
-    runs = [
-        argument
-        for argument, option in zip(arguments, before, strict=False)
-        if option not in _WITH_VALUE and _names_runs(argument)
-    ]
+    runs = [argument for argument in without_options(arguments) if _names_runs(argument)]
     if not runs:
         return list(arguments)
     if any(argument.startswith("runs=") for argument in arguments):
@@ -81,8 +74,6 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
 
 
 def _names_runs(argument: str) -> bool:
-    if argument.startswith("-"):
-        return False
     if "/" in argument and "=" not in argument:
         return True
     return bool(glob.glob(argument) or glob.glob(glob.escape(argument)))  # noqa: PTH207 - any length

@@ -158,6 +158,7 @@ def compare_runs(
 
 def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compared:
     grouping = group_runs(runs)
+    _refuse_folds(grouping.groups)
     _require_two(grouping.groups, "runs")
     aligned = align(grouping.groups, options.split, strict=options.strict)
     groups = {group.name: group for group in aligned.groups}
@@ -188,6 +189,19 @@ def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compa
         name=name,
         split=options.split,
     )
+
+
+def _refuse_folds(groups: Sequence[Group]) -> None:
+    """Runs of different folds have no test image in common; pooling them is another table."""
+    folds = {group.settings["data.fold"] for group in groups if "data.fold" in group.settings}
+    if folds:
+        listed = ", ".join(sorted(map(str, folds)))
+        raise RunError(
+            f"expected runs on the same test images, got runs whose data.fold is {listed}: each "
+            "fold is tested on images of its own. The summary.md of their sweep has one row for "
+            "each recipe, over all folds; to compare recipes, name the runs of one fold, such as "
+            f"runs='<sweep>/*fold={min(map(str, folds))}*'."
+        )
 
 
 def _require_two(groups: Sequence[Group], what: str) -> None:

@@ -75,3 +75,51 @@ def measured(make_run: MakeRun) -> Any:
         return run
 
     return made
+
+
+@pytest.fixture
+def folded(make_run: MakeRun) -> Any:
+    """``folded(place, sampler, seed, fold)`` leaves a run of three folds of twelve photos.
+
+    Photo n is in fold n % 3, so each fold tests every class; `wrong` names the photos that are not
+    recognised, `tested` those that are tested instead of the fold's own.
+    """
+
+    def made(
+        place: str,
+        sampler: str = "natural",
+        seed: int = 1,
+        fold: int | None = 0,
+        wrong: Sequence[int] = (),
+        photos: int = 12,
+        groups: Sequence[str] = (),
+        tested: Sequence[int] | None = None,
+        classes: Sequence[str] = CLASSES,
+        **facts: Any,
+    ) -> RunDirectory:
+        data = {"root": "/photos", "folds": 3, "fold": fold}
+        config = {"seed": seed, "sampler": sampler, "data": data}
+        overrides = [f"sampler={sampler}", f"data.fold={fold}", f"seed={seed}"]
+        rows = list(range(photos))
+        own = [row for row in rows if row % 3 == fold] if tested is None else list(tested)
+        metrics = {"test/accuracy": 1 - sum(row in own for row in wrong) / len(own)}
+        known = {"data": f"split of fold {fold}", "metrics": metrics, **facts}
+        run = make_run(place, config, overrides, **known)
+        frame = pd.DataFrame(
+            {
+                "path": [f"{row}.jpg" for row in rows],
+                "label": [CLASSES[row // 3 % 3] for row in rows],
+                "split": ["test" if row in own else "train" for row in rows],
+                "group": list(groups) or "",
+                "content_hash": [f"content of {row}" for row in rows],
+            }
+        )
+        frame.to_csv(run.splits_file, index=False)
+        labels = np.array([row // 3 % 3 for row in own])
+        said = [(row // 3 + (row in wrong)) % 3 for row in own]
+        logits = np.eye(3, dtype=np.float32)[said]
+        paths = [f"{row}.jpg" for row in own]
+        write_predictions(run, "test", Predictions(np.array(own), paths, labels, logits, classes))
+        return run
+
+    return made

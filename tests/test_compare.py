@@ -156,6 +156,20 @@ def test_classes_that_only_some_runs_know_are_left_out_when_told(
     assert found.images == (20, 40)
 
 
+def test_folds_are_refused_with_the_way_to_their_table(
+    compose_config: Compose, folded: Any, tmp_path: Path
+) -> None:
+    for sampler in ("natural", "balanced"):
+        for fold in (0, 1):
+            folded(f"sweep/sampler={sampler},fold={fold}", sampler, fold=fold)
+    message = r"whose data\.fold is 0, 1: .*summary\.md.*runs='<sweep>/\*fold=0\*'"
+    for strict in ("true", "false"):
+        with pytest.raises(RunError, match=message):
+            compared(compose_config, tmp_path, f"runs={tmp_path}/sweep", f"strict={strict}")
+    one = compared(compose_config, tmp_path, f"runs='{tmp_path}/sweep/*fold=0'")
+    assert one.images == (2, 1, 1)
+
+
 @pytest.mark.parametrize("named", ["runs=5", "runs=[5,6]"])
 def test_numbers_are_no_runs(compose_config: Compose, tmp_path: Path, named: str) -> None:
     with pytest.raises(RunError, match="expected the directory of a run at 5, got nothing there"):

@@ -12,6 +12,7 @@ import conf
 from project import build
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
+from project.launch.composed import plain
 from project.models.classifier import Classifier
 from project.runs.directory import RunDirectory
 from tests.conftest import Compose
@@ -33,10 +34,11 @@ NEEDS = {
     "optimizer=timm": ["optimizer.opt=lamb"],
     "trainer=ddp": ["trainer.accelerator=cpu"],
     "hydra=compare": ["runs=somewhere"],
+    "hydra=sweep": ["dir=somewhere"],
 }
 NEEDS_GPU = set() if torch.cuda.is_available() else {"trainer=gpu", "trainer=fsdp"}
 SETTINGS = {"paths", "hydra"}
-OVERLAYS = {"debug", "experiment"}
+OVERLAYS = {"debug", "experiment", "sweep"}
 PARTS = {"sampler", "oversampling", "augmentation", "mixing"}
 LARGE = {"model=vgg11", "model=alexnet", "model=resnet50"}  # hundreds of megabytes of weights
 
@@ -108,8 +110,8 @@ def test_constructor_begins_with_its_target(option: str) -> None:
 
 
 def test_saved_configuration_is_plain(compose_config: Compose) -> None:
-    plain = build.plain(compose_config("train"))
-    assert OmegaConf.create(plain) == OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(plain)))
+    values = plain(compose_config("train"))
+    assert OmegaConf.create(values) == OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(values)))
 
 
 def test_user_supplied_classes_build(compose_config: Compose) -> None:

@@ -88,7 +88,7 @@ def align(groups: Sequence[Group], split: str = "test", *, strict: bool = True) 
     remarks = [f"Left out: {run.path} is {why}." for run, why in unfinished.items()]
     remarks += _losses(reads, classes, len(images), split)
     kept = [_kept(group, reads) for group in groups]
-    units = _units(next(iter(reads)), images)
+    units = units_of(next(iter(reads)), images)
     remarks += _grouped(units)
     labels = np.array([classes.index(image[1]) for image in images], dtype=np.int64)
     return Alignment(
@@ -123,21 +123,30 @@ def _contents_of(runs: Iterable[RunDirectory]) -> dict[RunDirectory, dict[str, s
     """Digest of each photo by its path; None for all where one of the runs did not keep them."""
     kept: dict[RunDirectory, dict[str, str] | None] = {}
     for run in runs:
-        rows = _split_rows(run)
+        rows = split_rows(run)
         kept[run] = {row["path"]: row["content_hash"] for row in rows if row.get("content_hash")}
     return kept if all(kept.values()) else dict.fromkeys(kept)
 
 
-def _split_rows(run: RunDirectory) -> list[dict[str, str]]:
+def split_rows(run: RunDirectory) -> list[dict[str, str]]:
+    """What a run kept of its photos: path, label, split, group and digest of each, as text."""
     if not run.splits_file.is_file():
         return []
     with run.splits_file.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row.get("path")]
 
 
-def _units(run: RunDirectory, images: Sequence[Image]) -> npt.NDArray[np.int64]:
-    """Numbers what belongs together: images of one group, and crops of one photo."""
-    group_of = {row["path"]: row["group"] for row in _split_rows(run) if row.get("group")}
+def units_of(run: RunDirectory, images: Sequence[Image]) -> npt.NDArray[np.int64]:
+    """Numbers what belongs together: images of one group, and crops of one photo.
+
+    Args:
+        run: One that knows all of the images.
+        images: The images.
+
+    Returns:
+        Number of what each image belongs to, int64 ``(N,)``.
+    """
+    group_of = {row["path"]: row["group"] for row in split_rows(run) if row.get("group")}
     names = [(group_of.get(path, ""), "" if path in group_of else path) for path, *_ in images]
     number = {name: place for place, name in enumerate(dict.fromkeys(names))}
     return np.array([number[name] for name in names], dtype=np.int64)

@@ -1,0 +1,151 @@
+"""Has the jobs of a sweep write a checkpoint and stop, whether or not their launcher lives."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from project.runs.atomic import write_text
+from project.runs.directory import RunDirectory
+from project.runs.progress import read_progress
+from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, read_jobs
+
+_TICK_SECONDS = 0.5
+_PROCESSES = Path("/proc")  # where the system has it
+
+
+def launcher_lives(facts: SweepFacts) -> bool:
+    """Whether the last launcher of a sweep runs on this machine.
+
+    Args:
+        facts: Of the sweep.
+    """
+    if facts.host != socket.gethostname() or not facts.process or not facts.command:
+        return False
+    module = next((word for word in facts.command if word.startswith("project.")), "project.")
+    return module in _command_line(facts.process)  # the number may be another process's by now
+
+
+def cancel(
+    sweep: SweepDirectory, facts: SweepFacts, say: Callable[[str], None], patience_seconds: float
+) -> list[JobStatus]:
+    """Stops all jobs of a sweep and waits until they have stopped.
+
+    The launcher is asked by a file. Jobs that have outlived theirs on this machine are asked by the
+    signal that it would have sent.
+
+    Args:
+        sweep: The sweep.
+        facts: What it is.
+        say: Is told how many jobs still run, whenever that changes.
+        patience_seconds: Longest wait.
+
+    Returns:
+        The jobs that run still.
+
+    Raises:
+        RunError: The file cannot be written, or the sweep is damaged.
+    """
+    write_text(sweep.cancel_file, "")
+    begin, told, before = time.monotonic(), set[str](), -1
+    while True:
+        lives = launcher_lives(facts)
+        running = [job for job in read_jobs(sweep) if job.state == "running"]
+        if not running and not lives:
+            break
+        if time.monotonic() - begin > patience_seconds:
+            return running
+        if not lives and facts.host == socket.gethostname():
+            told |= _tell_orphans([job for job in running if job.name not in told])
+        if len(running) != before:
+            say(_waits_for(len(running)))
+            before = len(running)
+        time.sleep(_TICK_SECONDS)
+    if facts.host == socket.gethostname():
+        sweep.cancel_file.unlink(missing_ok=True)
+    return []
+
+
+def main_process(run: RunDirectory) -> int | None:
+    """The process of a run that others would have to ask to stop.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Its id: the one that trains, if it holds the run's lock, else the one that started the
+        others that hold it; None where no process of this machine does.
+    """
+    holders = _holders(run)
+    progress = read_progress(run)
+    if progress is not None and progress.process in holders:
+        return progress.process
+    roots = [process for process in holders if _parent(process) not in holders]
+    return min(roots, default=None)
+
+
+def _waits_for(running: int) -> str:
+    if running == 0:
+        return "Waiting until the launcher has ended"
+    return f"{running} running: waiting until {'it has' if running == 1 else 'they have'} stopped"
+
+
+def _tell_orphans(jobs: Sequence[JobStatus]) -> set[str]:
+    """Asks jobs to stop; returns the names of those that could be asked."""
+    told = set()
+    for job in jobs:
+        process = main_process(job.run)
+        if process is not None:
+            try:
+                os.kill(process, signal.SIGTERM)
+            except (ProcessLookupError, PermissionError):  # just ended; or of somebody else
+                continue
+            told.add(job.name)
+    return told
+
+
+def _holders(run: RunDirectory) -> set[int]:
+    """Processes that have the lock of a run open, or else whose command names its directory."""
+    if not (_PROCESSES / "self" / "fd").is_dir():
+        return _named_in_commands(run)
+    if not run.lock_file.exists():
+        return set()
+    lock = run.lock_file.stat()
+    numbers = [int(entry.name) for entry in _PROCESSES.iterdir() if entry.name.isdigit()]
+    return {number for number in numbers if _has_open(number, lock)}
+
+
+def _has_open(process: int, file: os.stat_result) -> bool:
+    try:
+        descriptors = list((_PROCESSES / str(process) / "fd").iterdir())
+    except OSError:  # ended, or of somebody else
+        return False
+    for descriptor in descriptors:
+        try:
+            if os.path.samestat(descriptor.stat(), file):
+                return True
+        except OSError:  # closed by now
+            continue
+    return False
+
+
+def _named_in_commands(run: RunDirectory) -> set[int]:
+    lines = _ps("-A", "-ww", "-o", "pid=,args=").splitlines()
+    pairs = [line.strip().partition(" ") for line in lines]
+    return {int(pid) for pid, _, args in pairs if str(run.path) in args and int(pid) != os.getpid()}
+
+
+def _command_line(process: int) -> str:
+    return _ps("-ww", "-o", "args=", "-p", str(process))
+
+
+def _parent(process: int) -> int:
+    return int(_ps("-o", "ppid=", "-p", str(process)).strip() or 0)
+
+
+def _ps(*options: str) -> str:
+    """What ``ps`` prints; empty where it knows no such process."""
+    return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout

@@ -1,0 +1,1 @@
+"""A sweep as people see it: a live table or plain lines, then a summary."""
