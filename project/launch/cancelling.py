@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from project.launch.remote.slurm_queue import take_back
 from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.progress import read_progress
@@ -50,6 +51,8 @@ def cancel(
         RunError: The file cannot be written, or the sweep is damaged.
     """
     write_text(sweep.cancel_file, "")
+    if facts.launcher == "slurm" and not launcher_lives(facts):
+        take_back(sweep)  # jobs in the queue would begin once the file is gone
     begin, told, before = time.monotonic(), set[str](), -1
     while True:
         lives = launcher_lives(facts)

@@ -246,9 +246,10 @@ class Sweep:
         status = self._status(attempt.job)
         status.note = ""
         if ended.busy:
+            status.state = "waiting"
             self._busy.append(attempt.job)
             return
-        timed_out = started.told is not None and not self._stopping
+        timed_out = ended.timed_out or (started.told is not None and not self._stopping)
         ended = replace(ended, timed_out=timed_out, stopped=bool(self._stopping))
         status.record = attempt.concluded(ended)
         status.state = status.record.state
@@ -267,8 +268,9 @@ class Sweep:
     def _look_around(self) -> None:
         """What comes with time: progress, timeouts, requests to stop."""
         for started in self._running.values():
-            run = started.attempt.job.run
-            self._statuses[started.attempt.job.name].progress = read_progress(run)
+            attempt = started.attempt
+            status = self._statuses[attempt.job.name]
+            status.progress, status.place = read_progress(attempt.job.run), attempt.place
             self._watch_time(started)
         self._stop(self._requests.urgency)
         self._changed()

@@ -174,3 +174,15 @@ def _children(process: int) -> list[int]:
         ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=True
     )
     return [int(word) for word in listed.stdout.split()]
+
+
+def test_jobs_that_wait_in_slurms_queue_are_taken_back(
+    sweep: SweepDirectory, facts: SweepFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SweepDirectory] = []
+    monkeypatch.setattr(cancelling, "take_back", asked.append)
+    cancel(sweep, facts, lambda _: None, 1.0)
+    assert not asked
+    facts.launcher = "slurm"
+    cancel(sweep, facts, lambda _: None, 1.0)
+    assert asked == [sweep]

@@ -11,6 +11,7 @@ from pathlib import Path
 from project.errors import RunError
 from project.launch.job import SWEEP
 from project.launch.jobs.job import Job
+from project.runs.directory import RunDirectory
 from project.runs.lock import INHERITED, Lock
 from project.runs.record import EXITED, KILLED, TIMED_OUT, Failure, RunRecord, read_record
 
@@ -55,10 +56,12 @@ class Attempt:
     lock: Lock | None = None
     place: str = ""
     _record_before: bytes = field(init=False)
+    _ended_before: RunRecord | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Remembers the record of the attempt before, to know whether this one wrote its own."""
         self._record_before = _content(self.job.run.record_file)
+        self._ended_before = _ended(self.job.run)
 
     def environment(self, sweep: Path, own: Mapping[str, str]) -> dict[str, str]:
         """Variables of the process.
@@ -85,6 +88,8 @@ class Attempt:
             the last lines that it printed; what stopped when it was told to is interrupted.
         """
         record = self._own_record()
+        if record is None and self._ended_before:
+            return self._ended_before
         done = record is not None and record.state in ("finished", "pruned")  # just in time
         if record is None or record.state == "running" or (ended.timed_out and not done):
             record = record or self._blank()
@@ -135,6 +140,14 @@ def _killed_by(number: int) -> str:
     name = known.get(number, f"signal {number}")
     hint = " It may have run out of memory." if name == "SIGKILL" else ""
     return f"It was killed by {name}.{hint}"
+
+
+def _ended(run: RunDirectory) -> RunRecord | None:
+    """The record of a run that ended for good; nothing may write over it."""
+    with contextlib.suppress(RunError):
+        record = read_record(run)
+        return record if record.state in ("finished", "pruned") else None
+    return None
 
 
 def _content(file: Path) -> bytes:

@@ -147,3 +147,11 @@ def test_long_output_is_read_from_its_end(job: Job) -> None:
     assert error.output.endswith("\nlast")
     assert len(error.output) < 100_000
     assert os.path.getsize(job.run.record_file) < 200_000  # noqa: PTH202 - one number
+
+
+@pytest.mark.parametrize("state", ["finished", "pruned"])
+def test_nothing_is_written_over_a_run_that_ended_for_good(job: Job, state: State) -> None:
+    leave(job, state)
+    before = job.run.record_file.read_bytes()
+    assert Attempt(job, False).concluded(Exit(1)).state == state
+    assert job.run.record_file.read_bytes() == before
