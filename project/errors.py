@@ -32,6 +32,10 @@ class TrainingError(EvenhandError):
     """Training went somewhere from which it cannot go on."""
 
 
+class Pruned(EvenhandError):  # noqa: N818 - a search decided so, nothing is wrong
+    """A search stops a run that falls behind the others: it is neither finished nor failed."""
+
+
 def suggestion(name: str, options: Iterable[str]) -> str:
     """Ends an error message with the nearest valid name, if one is near.
 

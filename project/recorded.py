@@ -4,39 +4,48 @@ import contextlib
 import logging
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from project import build
+from project.callbacks.checkpoints import BestCheckpoint
+from project.callbacks.interruption import signals
 from project.data.datamodule import PhotoDataModule
-from project.errors import EvenhandError, TrainingError
+from project.errors import EvenhandError, RunError, TrainingError
+from project.launch.composed import settled
+from project.launch.job import sweep_of_this_job
+from project.launch.overlay import key_of
 from project.launch.processes import first_process
 from project.launch.recomposition import choices_of
 from project.report.draws import draws_text
 from project.report.page import write_report
 from project.report.tables import print_result
 from project.runs.atomic import write_bytes, write_text
-from project.runs.differences import metric_changes
+from project.runs.differences import Change, data_changes, metric_changes
 from project.runs.directory import RunDirectory
 from project.runs.environment import code_version, hardware, packages
 from project.runs.fingerprint import config_fingerprint, recipe_fingerprint
+from project.runs.lock import locked_or_inherited
 from project.runs.names import run_name
 from project.runs.record import Best, DataFacts, Kind, RunRecord, recording, refuse_finished
 
 log = logging.getLogger(__name__)
 
+_TRIES, _PAUSE_SECONDS = 10, 0.1
+
 
 def task_overrides() -> list[str]:
     """What was overridden on the command line; nothing when a program calls us."""
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    return [override for override in given if key_of(override) != "resume"]
 
 
 def task_choices() -> dict[str, str | None]:
@@ -56,6 +65,7 @@ class Origin:
         rerun_of: Directory of the run that this one repeats, if any.
         on_data: Called once the data of a training run are described in its record, on every
             process and before anything is built; may refuse them.
+        earlier: Record of the earlier attempts, if the run goes on; what it says stays true.
     """
 
     kind: Kind = "training"
@@ -63,6 +73,7 @@ class Origin:
     choices: dict[str, str | None] = field(default_factory=task_choices)
     rerun_of: str | None = None
     on_data: Callable[[RunRecord, PhotoDataModule], None] | None = None
+    earlier: RunRecord | None = None
 
 
 @contextlib.contextmanager
@@ -80,14 +91,41 @@ def recorded(
         The record, for the block to complete.
 
     Raises:
-        RunError: If the directory cannot be written or holds a finished run.
+        RunError: If the directory cannot be written, holds a finished run, or another process works
+            in it.
         MissingMandatoryValue: If the configuration still lacks a value.
+        SystemExit: After SIGTERM; the record says that the run was interrupted.
     """
-    values = build.plain(cfg)
-    if values.get("data", {}).get("root"):  # whoever reads the record may stand elsewhere
-        values["data"]["root"] = str(Path(values["data"]["root"]).absolute())
+    values = settled(cfg)
     origin = origin or Origin()
-    record = RunRecord(
+    record = _begun(values, directory, origin)
+    if not first_process():
+        with signals.heeded():
+            yield record
+        return
+    directory.check_writable()
+    with _locked(directory), signals.heeded():
+        if origin.earlier is None:
+            refuse_finished(directory)
+            directory.clear()
+            write_text(directory.config_file, OmegaConf.to_yaml(OmegaConf.create(values)))
+            given = OmegaConf.create(record.overrides)
+            write_text(directory.overrides_file, OmegaConf.to_yaml(given))
+            record.code, record.packages = code_version(), packages()
+            record.hardware = hardware()
+        try:
+            with recording(directory, record):
+                yield record
+        except BaseException:
+            with contextlib.suppress(EvenhandError, OSError):  # the error that ended the run counts
+                write_report(directory)
+            raise
+
+
+def _begun(values: dict[str, Any], directory: RunDirectory, origin: Origin) -> RunRecord:
+    if origin.earlier is not None:
+        return replace(deepcopy(origin.earlier), attempts=origin.earlier.attempts + 1)
+    return RunRecord(
         command=shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
         overrides=origin.overrides,
         choices=origin.choices,
@@ -98,22 +136,23 @@ def recorded(
         config_fingerprint=config_fingerprint(values),
         recipe_fingerprint=recipe_fingerprint(values),
     )
-    if not first_process():
-        yield record
-        return
-    directory.check_writable()
-    refuse_finished(directory)
-    directory.clear()
-    write_text(directory.config_file, OmegaConf.to_yaml(OmegaConf.create(values)))
-    write_text(directory.overrides_file, OmegaConf.to_yaml(OmegaConf.create(record.overrides)))
-    record.code, record.packages, record.hardware = code_version(), packages(), hardware()
-    try:
-        with recording(directory, record):
-            yield record
-    except BaseException:
-        with contextlib.suppress(EvenhandError, OSError):  # the error that ended the run counts
-            write_report(directory)
-        raise
+
+
+@contextlib.contextmanager
+def _locked(directory: RunDirectory) -> Iterator[None]:
+    """Keeps other processes out of the run's directory."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(_TRIES):  # whoever only looks at the lock holds it for a moment
+            if stack.enter_context(locked_or_inherited(directory.lock_file)):
+                break
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            raise RunError(
+                f"{directory.path}: expected to have the directory for this run alone, got another "
+                "process that is working in it. Wait until it has ended, or choose another folder "
+                "with hydra.run.dir=<folder>."
+            )
+        yield
 
 
 def tracked_as(record: RunRecord) -> dict[str, str | None]:
@@ -125,19 +164,34 @@ def tracked_as(record: RunRecord) -> dict[str, str | None]:
     Returns:
         Its ``name``, made of the overrides, and as ``group`` the experiment, else the sweep.
     """
-    sweep = _sweep()
+    sweep = sweep_of_this_job()
     experiment = record.choices.get("experiment")
     # In a sweep, what varies has already given the job's directory its name.
     name = record.name if sweep else run_name(record.overrides)
-    return {"name": name, "group": experiment or sweep}
+    return {"name": name, "group": experiment or (sweep.name if sweep else None)}
 
 
-def _sweep() -> str | None:
-    """The directory of the sweep that this job belongs to."""
-    if not HydraConfig.initialized():
-        return None
-    hydra = HydraConfig.get()
-    return Path(hydra.sweep.dir).name if hydra.mode == RunMode.MULTIRUN else None
+def refuse_other_data(earlier: RunRecord, data: PhotoDataModule) -> None:
+    """Makes sure that a run goes on with what it has learned from so far.
+
+    Args:
+        earlier: Record of its earlier attempts.
+        data: What there is now.
+
+    Raises:
+        RunError: Photos, labels, splits or classes are others; shows what differs.
+    """
+    now = RunRecord()
+    _fill(now, data)
+    changes = data_changes(earlier, now)
+    if earlier.classes and earlier.classes != now.classes and not changes:
+        changes = [Change("classes", ", ".join(earlier.classes), ", ".join(now.classes))]
+    if changes:
+        shown = "".join(f"\n  {what}: {then}, now {today}" for what, then, today in changes)
+        raise RunError(
+            f"resume: expected the data that the run began with, got others in {now.data.root}:"
+            f"{shown}\nRestore them, or train anew with project.rerun run=<run directory>."
+        )
 
 
 def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) -> None:
@@ -148,16 +202,20 @@ def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) 
         directory: Gets the split as ``splits.csv``.
         data: The run's data.
     """
-    catalog, plan = data.catalog, data.plan
-    record.classes = list(catalog.classes)
-    record.counts = {split: catalog.counts(split) for split in ("train", "val", "test")}
-    record.draws = dict(zip(catalog.classes, plan.draws.tolist(), strict=True))
-    record.data = _facts(record, data)
-    record.messages += data.remarks()
+    _fill(record, data)
     if first_process():
         record.write(directory)  # a run that is killed can still be evaluated
-        write_bytes(directory.splits_file, catalog.splits_csv())
-        _log_draws(record, plan.factors.tolist())
+        write_bytes(directory.splits_file, data.catalog.splits_csv())
+        _log_draws(record, data.plan.factors.tolist())
+
+
+def _fill(record: RunRecord, data: PhotoDataModule) -> None:
+    catalog = data.catalog
+    record.classes = list(catalog.classes)
+    record.counts = {split: catalog.counts(split) for split in ("train", "val", "test")}
+    record.draws = dict(zip(catalog.classes, data.plan.draws.tolist(), strict=True))
+    record.data = _facts(record, data)
+    record.remark(data.remarks())
 
 
 def describe_split(record: RunRecord, data: PhotoDataModule, run: RunRecord, split: str) -> None:
@@ -212,8 +270,9 @@ def best_epoch(trainer: pl.Trainer, directory: RunDirectory, monitor: str) -> Be
             "Expected at least one validation, which finds the best epoch, but training ended "
             "before it. Raise trainer.max_steps or trainer.max_epochs."
         )
-    assert trainer.checkpoint_callback is not None, "the default callbacks keep the best epoch"
-    score = trainer.checkpoint_callback.best_model_score  # type: ignore[attr-defined]
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    score = next(c.best_model_score for c in callbacks if isinstance(c, BestCheckpoint))
+    assert score is not None, "there is a file"
     file = torch.load(directory.checkpoint("best"), weights_only=True, mmap=True)
     return Best(monitor, float(score), int(file["epoch"]))
 

@@ -1,14 +1,20 @@
 """Trains one classifier, tests its best epoch and reports."""
 
+import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.strategies import FSDPStrategy
 
 from project import build
+from project.callbacks.interruption import signals
 from project.callbacks.loggers import closing_wandb, log_config, log_results
+from project.callbacks.resumption import Restart, find_restart
 from project.data.datamodule import PhotoDataModule
+from project.data.fit import square
+from project.launch.composed import settled
 from project.launch.processes import (
     check_own_ids,
     check_processes,
@@ -16,17 +22,21 @@ from project.launch.processes import (
     first_process,
 )
 from project.models.classifier import Classifier
+from project.models.latency import milliseconds_per_image
 from project.recorded import (
     Origin,
     best_epoch,
     describe,
     metrics_of,
     recorded,
+    refuse_other_data,
     report,
     tracked_as,
 )
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
+
+log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig, origin: Origin | None = None) -> RunRecord:
@@ -42,6 +52,7 @@ def train(cfg: DictConfig, origin: Origin | None = None) -> RunRecord:
     Raises:
         EvenhandError: If something configured cannot work, or training diverges.
         KeyboardInterrupt: After Ctrl-C; what was reached is kept.
+        SystemExit: After SIGTERM, likewise.
     """
     directory = RunDirectory(Path(cfg.paths.run))
     with closing_wandb(directory.path):
@@ -49,6 +60,7 @@ def train(cfg: DictConfig, origin: Origin | None = None) -> RunRecord:
 
 
 def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> RunRecord:
+    earlier = origin.earlier if origin is not None else None
     with recorded(cfg, directory, origin) as record:
         build.check(cfg)
         check_processes(cfg.trainer)
@@ -56,22 +68,65 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         build.seed_everything(cfg.seed)
         with record.stage("scan"):
             data = build.datamodule(cfg)
+            if earlier is not None:
+                refuse_other_data(earlier, data)
+            restart = _restart(directory, record) if earlier is not None else None
             describe(record, directory, data)
         if origin is not None and origin.on_data is not None:
             origin.on_data(record, data)
         with record.stage("build"):
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
-            trainer = build.trainer(cfg, directory, data, tracked_as=tracked_as(record))
-            log_config(trainer.loggers, build.plain(cfg), directory, record)
-        with record.stage("train"), ctrl_c_raises(trainer):
-            trainer.fit(model, datamodule=data)
+            logged = restart.metrics_csv if restart is not None else ""
+            named = tracked_as(record)
+            trainer = build.trainer(cfg, directory, data, tracked_as=named, metrics_csv=logged)
+            log_config(trainer.loggers, settled(cfg), directory, record)
+        stoppable = signals.training(speaks=first_process())
+        with record.stage("train"), stoppable, ctrl_c_raises(trainer):
+            _fit(trainer, model, data, restart)
         record.best = best_epoch(trainer, directory, cfg.monitor)
         with record.stage("test"), ctrl_c_raises(trainer):
             record.metrics = _measured(trainer, model, data, directory)
+            record.milliseconds_per_image = _latency(trainer, model, cfg)
     if first_process():
         report(directory, record)
         log_results(trainer.loggers, directory, record)
     return record
+
+
+def _restart(directory: RunDirectory, record: RunRecord) -> Restart | None:
+    """Where a run goes on; if nowhere, what it left is removed, and it starts again."""
+    restart, remarks = find_restart(directory, mend=first_process())
+    record.remark(remarks)  # which says so in the log, too
+    if not first_process():
+        return restart
+    if restart is None:
+        log.warning("There is no checkpoint to go on from: training starts from the beginning.")
+        directory.clear()
+    else:
+        where = f"epoch {restart.data['epoch']}, after {restart.data['batch']} of its batches"
+        log.info("Training goes on from %s: %s.", restart.file.name, where)
+    return restart
+
+
+def _fit(
+    trainer: pl.Trainer, model: Classifier, data: PhotoDataModule, restart: Restart | None
+) -> None:
+    if restart is None:
+        trainer.fit(model, datamodule=data)
+        return
+    data.load_state_dict(restart.data)  # some strategies would only do so once loaders have begun
+    trainer.fit(model, datamodule=data, ckpt_path=restart.file, weights_only=True)
+
+
+def _latency(trainer: pl.Trainer, model: Classifier, cfg: DictConfig) -> float | None:
+    """Milliseconds for an image; None where the model lies in parts on several devices."""
+    if not first_process() or isinstance(trainer.strategy, FSDPStrategy):
+        return None
+    device = trainer.strategy.root_device
+    batch_size = max(1, cfg.data.batch_size // trainer.world_size)
+    with trainer.precision_plugin.forward_context():
+        taken = milliseconds_per_image(model, square(cfg.data.size), batch_size, device)
+    return round(taken, 4)
 
 
 def _measured(

@@ -1,38 +1,84 @@
 """Where the numbers of a run go."""
 
 import contextlib
+import csv
+import io
 import logging
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 
 from project.callbacks.tracking.identity import Identity
 from project.callbacks.tracking.logger import WandbRunLogger
 from project.callbacks.tracking.mode import Mode, told_mode
 from project.callbacks.tracking.staging import staged_in
 from project.errors import ConfigError
+from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
 
 
-def csv_logger(run: RunDirectory) -> Logger:
+class _Rows(ExperimentWriter):
+    """Writes rows to ``metrics.csv``, after those that are to be there already."""
+
+    def __init__(self, log_dir: str, earlier: str) -> None:
+        super().__init__(log_dir)
+        Path(self.metrics_file_path).unlink(missing_ok=True)
+        if earlier:
+            write_text(Path(self.metrics_file_path), earlier)
+            self.metrics_keys = next(csv.reader(io.StringIO(earlier, newline="")))
+
+    def _check_log_dir_exists(self) -> None:
+        """Lightning would warn of the configuration that is in the same folder."""
+
+
+class _RowsLogger(CSVLogger):
+    """Logs to a run's ``metrics.csv``."""
+
+    def __init__(self, run: RunDirectory, earlier: str) -> None:
+        super().__init__(save_dir=run.metrics_file.parent, name="", version="")
+        self._earlier = earlier
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> ExperimentWriter:
+        """What writes the rows."""
+        if self._experiment is None:
+            self._experiment = _Rows(self.log_dir, self._earlier)
+        return self._experiment  # type: ignore[return-value]
+
+
+def csv_logger(run: RunDirectory, earlier: str = "") -> Logger:
     """Writes every logged number to the run's ``metrics.csv``.
 
     Args:
         run: The run's directory.
+        earlier: What the file is to hold already, as `metrics_text` gave it.
     """
-    logger = CSVLogger(save_dir=run.metrics_file.parent, name="", version="")
-    with warnings.catch_warnings():
-        # The directory holds the configuration already: that is how it should be.
-        warnings.filterwarnings("ignore", message=".*exists and is not empty")
-        _ = logger.experiment
+    logger = _RowsLogger(run, earlier)
+    _ = logger.experiment
     return logger
+
+
+def metrics_text(loggers: Sequence[Logger]) -> str:
+    """All that has been logged to ``metrics.csv``.
+
+    Args:
+        loggers: Of the trainer.
+    """
+    for logger in loggers:
+        if isinstance(logger, CSVLogger):
+            logger.save()
+            file = Path(logger.log_dir, ExperimentWriter.NAME_METRICS_FILE)
+            return file.read_bytes().decode() if file.exists() else ""
+    return ""
 
 
 def tensorboard_logger(run_dir: str | Path) -> Logger:

@@ -20,6 +20,7 @@ from project.data.oversampling import Oversampling
 from project.data.plan import EpochPlan, Order, PlannedBatches, natural_order
 from project.data.sampling import Sampler
 from project.data.sources import Source
+from project.data.workers import heed_the_parent_alone
 from project.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,7 @@ class PhotoDataModule(pl.LightningDataModule):
             "seed": split_seed,
         }
         self._catalog: Catalog | None = None
+        self._start = (0, 0)
         self.test_split: Split = "test"
 
     @property
@@ -204,6 +206,23 @@ class PhotoDataModule(pl.LightningDataModule):
             seed=self._seed,
         )
 
+    def state_dict(self) -> dict[str, int]:
+        """Where training is: the epoch, and how many of its batches are done."""
+        assert self.trainer is not None, "Lightning asks only while it trains"
+        loop = self.trainer.fit_loop
+        progress: Any = loop.epoch_progress.current
+        begun = progress.ready > progress.processed
+        done = loop.epoch_loop.batch_progress.current.completed if begun else 0
+        return {"epoch": progress.processed, "batch": done}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Has training begin where it was; loaders that are there already stay as they are.
+
+        Args:
+            state_dict: From `state_dict`.
+        """
+        self._start = (state_dict["epoch"], state_dict["batch"])
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the training split, planned per epoch."""
         dataset = TrainingDataset(
@@ -215,7 +234,7 @@ class PhotoDataModule(pl.LightningDataModule):
             mixing=self.mixing,
             seed=self._seed,
         )
-        batches = self._batches(self.plan.order, training=True)
+        batches = self._batches(self.plan.order, training=True, start=self._start)
         if batches.left_out:
             log.info(
                 "The last batch is cut: %d draws of each epoch are left out.", batches.left_out
@@ -243,12 +262,19 @@ class PhotoDataModule(pl.LightningDataModule):
         dataset = PhotoDataset(self.catalog, self._fit, self._max_pixels)
         return self._loader(dataset, self._batches(lambda _: order, training=False))
 
-    def _batches(self, order: Callable[[int], Order], *, training: bool) -> PlannedBatches:
+    def _batches(
+        self, order: Callable[[int], Order], *, training: bool, start: tuple[int, int] = (0, 0)
+    ) -> PlannedBatches:
         world_size, rank = (
             (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         )
         return PlannedBatches(
-            order, batch_size=self.batch_size, world_size=world_size, rank=rank, training=training
+            order,
+            batch_size=self.batch_size,
+            world_size=world_size,
+            rank=rank,
+            training=training,
+            start=start,
         )
 
     def _loader(self, dataset: PhotoDataset, batches: PlannedBatches) -> DataLoader[Batch]:
@@ -258,6 +284,7 @@ class PhotoDataModule(pl.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=_as_it_is,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=heed_the_parent_alone,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else each epoch's workers would draw from torch's own
         )

@@ -124,6 +124,7 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
         world_size: Number of ranks.
         rank: This rank, from 0.
         training: Whether to cut (True) or to fill up (False) the last batch.
+        start: The first epoch, and how many of its batches are done already.
 
     Raises:
         ConfigError: If the batch does not divide by the ranks, or no batch would be left.
@@ -137,6 +138,7 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
         world_size: int = 1,
         rank: int = 0,
         training: bool,
+        start: tuple[int, int] = (0, 0),
     ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise ConfigError(
@@ -148,8 +150,9 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
         self._world_size = world_size
         self._rank = rank
         self._training = training
-        self._epoch = 0
-        self._start = 0
+        self._start = start
+        # Loaders with workers ask for the first batches before Lightning announces the epoch.
+        self._epoch = start[0]
         self._length = len(order(0))
         if training and len(self) == 0:
             raise ConfigError(
@@ -167,15 +170,13 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
         """Draws of an epoch that no rank sees, because the last batch was cut."""
         return self._length - self._kept if self._training else 0
 
-    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
+    def set_epoch(self, epoch: int) -> None:
         """Chooses what the next iteration yields.
 
         Args:
             epoch: From 0.
-            start_batch: Batches of the epoch that are done already.
         """
         self._epoch = epoch
-        self._start = start_batch
 
     def __len__(self) -> int:
         """Batches of a whole epoch, the same on every rank."""
@@ -184,7 +185,8 @@ class PlannedBatches(TorchSampler[list[SampleKey]]):
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Yields the keys of one batch after the other."""
         order = self._even(self._order(self._epoch))
-        for batch in range(self._start, len(self)):
+        epoch, done = self._start
+        for batch in range(done if self._epoch == epoch else 0, len(self)):
             part = order[batch * self._batch_size : (batch + 1) * self._batch_size]
             share = len(part) // self._world_size
             mine = part[self._rank * share : (self._rank + 1) * share].tolist()

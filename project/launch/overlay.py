@@ -79,6 +79,20 @@ def put(config: Node, key: str, value: Any) -> None:
         node[last] = deepcopy(value)
 
 
+def moved(node: Any, old: str, new: str) -> Any:
+    """The same values, with one directory in the place of another.
+
+    Example:
+        >>> moved({"run_dir": "there", "lr": 0.1}, "there", "here")
+        {'run_dir': 'here', 'lr': 0.1}
+    """
+    if isinstance(node, dict):
+        return {key: moved(value, old, new) for key, value in node.items()}
+    if isinstance(node, list):
+        return [moved(value, old, new) for value in node]
+    return new if node == old else node
+
+
 def _add_new(config: Node, today: Node) -> None:
     for key, value in today.items():
         if key not in config:

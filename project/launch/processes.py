@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 
 import pytorch_lightning as pl
@@ -10,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from project.errors import ConfigError
+from project.launch.job import sweep_of_this_job
 
 _RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # torchrun, Lightning, srun
 
@@ -27,8 +29,8 @@ def check_processes(trainer: DictConfig) -> None:
         trainer: The ``trainer`` node of a composed configuration.
 
     Raises:
-        ConfigError: If a sweep would be started again in every process, or if processes that
-            something else started would each make a run directory.
+        ConfigError: If a sweep would be started again in every process, as by launchers of Hydra's
+            own, or if processes that something else started would each make a run directory.
     """
     if not HydraConfig.initialized():
         return
@@ -36,7 +38,7 @@ def check_processes(trainer: DictConfig) -> None:
     if hydra.mode == RunMode.MULTIRUN and trainer.strategy != "auto":
         raise ConfigError(
             "--multirun: a job of several processes would start the sweep again in each of them. "
-            "Start the jobs one by one, without --multirun."
+            "Leave hydra/launcher away: by default each job is a command of its own."
         )
     given = any(override.startswith("hydra.run.dir=") for override in hydra.overrides.hydra)
     if _started_elsewhere() and not given:
@@ -56,7 +58,7 @@ def check_own_ids(loggers: DictConfig) -> None:
         ConfigError: If jobs of ``--multirun`` are given an id, by a key or by W&B's variable. The
             id of an agent's job is let through, because the agent decides about it.
     """
-    if not (HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN):
+    if sweep_of_this_job() is None:
         return
     given = [f"logger.{name!s}.id" for name, node in loggers.items() if node.get("id") is not None]
     if "wandb" in loggers and "WANDB_RUN_ID" in os.environ and "WANDB_SWEEP_ID" not in os.environ:
@@ -78,6 +80,9 @@ def _started_elsewhere() -> bool:
 def ctrl_c_raises(trainer: pl.Trainer) -> Iterator[None]:
     """Turns Lightning's ``sys.exit(1)`` after Ctrl-C back into what it was.
 
+    Whatever else ends this process in the midst of the trainer ends those that it has started, too:
+    they would wait for it for ever.
+
     Args:
         trainer: What runs inside the block.
 
@@ -89,4 +94,6 @@ def ctrl_c_raises(trainer: pl.Trainer) -> Iterator[None]:
     except SystemExit as exit_:
         if trainer.interrupted and exit_.code == 1:
             raise KeyboardInterrupt from None
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)
         raise

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
@@ -21,7 +21,16 @@ from omegaconf.errors import OmegaConfBaseException
 from project.errors import ConfigError, suggestion
 from project.launch.earlier import Earlier
 from project.launch.mistakes import explain, groups, key_at_fault
-from project.launch.overlay import ABSENT, Node, all_keys, key_of, overlaid, put, value_at
+from project.launch.overlay import (
+    ABSENT,
+    Node,
+    all_keys,
+    key_of,
+    moved,
+    overlaid,
+    put,
+    value_at,
+)
 from project.launch.quoting import as_list
 from project.runs.differences import NOTHING, said
 from project.runs.fingerprint import PLACES_OF_DATA, can_change_a_result, flattened
@@ -101,7 +110,7 @@ def recompose(
     _check_words(overrides)
     defaults = _plain(_composed([], [], paths))
     earlier.require_nodes(defaults, [key_of(o) for o in overrides if not o.startswith("~")])
-    then = _moved(earlier.config, str(earlier.config["paths"]["run"]), paths["run"])
+    then = moved(earlier.config, str(earlier.config["paths"]["run"]), paths["run"])
     then["paths"] = dict(paths)
     for key in filter(_IDENTITY.fullmatch, list(all_keys(then))):
         put(then, key, None)
@@ -274,15 +283,6 @@ def _set(config: Node, text: str) -> None:
             f"+{key}=<value>."
         )
     put(config, key, ABSENT if override.is_delete() else override.value())
-
-
-def _moved(node: Any, old: str, new: str) -> Any:
-    """The same values, with the directory of this run in the place of the earlier one's."""
-    if isinstance(node, dict):
-        return {key: _moved(value, old, new) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_moved(value, old, new) for value in node]
-    return new if node == old else node
 
 
 def _rooted(config: Node) -> Node:

@@ -8,16 +8,31 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from project.errors import ModelError, RunError, TrainingError
-from project.models.metrics import ClassificationMetrics, MeanLoss, overall_scores
+from project.models.metrics import (
+    ClassificationMetrics,
+    MeanLoss,
+    MetricState,
+    overall_scores,
+    restore_state,
+    state_of,
+)
 from project.models.normalize import Normalize
 from project.models.optimization import decayed_names, parameter_groups
+from project.models.randomness import seed_step
 from project.models.schedules import Course
 
 PADDING = -1  # row of images that only fill up a batch
 CHECKPOINT_KEY = "evenhand"
+
+
+def _calm() -> int:
+    """Nothing is urgent."""
+    return 0
 
 
 class Batch(Protocol):
@@ -55,7 +70,14 @@ class Classifier(pl.LightningModule):
         std: Of the images, likewise.
         monitor: The metric that decides which epoch is best.
         monitor_mode: Whether the best is its smallest or its largest value.
+        seed: Of what the network draws while it learns, such as dropout.
+
+    Attributes:
+        urgency: Says how urgently training is to be saved or stopped; whoever trains may set it.
+        agreed_urgency: The largest that any process said in the last step.
     """
+
+    urgency: Callable[[], int]
 
     def __init__(
         self,
@@ -68,6 +90,7 @@ class Classifier(pl.LightningModule):
         std: Sequence[float],
         monitor: str = "val/macro_recall",
         monitor_mode: Literal["min", "max"] = "max",
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
@@ -78,11 +101,15 @@ class Classifier(pl.LightningModule):
         self.classes = tuple(classes)
         self.monitor = monitor
         self.monitor_mode = monitor_mode
+        self.seed = seed
+        self.urgency = _calm
+        self.agreed_urgency = 0
         self._decayed = decayed_names(self)
         self.train_loss, self.val_loss, self.test_loss = MeanLoss(), MeanLoss(), MeanLoss()
         self.train_confusion = MulticlassConfusionMatrix(len(self.classes), validate_args=False)
         self.val_metrics = ClassificationMetrics(self.classes)
         self.test_metrics = ClassificationMetrics(self.classes)
+        self._unfinished: list[dict[str, MetricState]] = []
 
     def forward(self, images: Tensor) -> Tensor:
         """Classifies images.
@@ -131,6 +158,19 @@ class Classifier(pl.LightningModule):
         self.test_metrics.update(rows["logits"], rows["label"])
         return rows
 
+    def on_train_start(self) -> None:
+        """Goes on with the sums of an epoch that was begun before."""
+        if self._unfinished:
+            mine = self._unfinished[self.trainer.global_rank]
+            for name, metric in self._epoch_metrics().items():
+                restore_state(metric, mine[name])
+            self._unfinished = []
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Has every step draw its own numbers, whatever was drawn before it in this process."""
+        del batch
+        seed_step(self.seed, self.current_epoch, batch_idx, self.global_rank)
+
     def on_train_epoch_start(self) -> None:
         """Forgets the epoch before."""
         self.train_loss.reset()
@@ -173,7 +213,7 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Builds the optimizer and, unless there is none, its schedule."""
         optimizer = self.optimizer(parameter_groups(self, self._decayed))
-        # Asking for the total first makes Lightning count the batches of an epoch.
+        self.trainer.fit_loop.setup_data()  # counts the batches of an epoch
         total_steps = self.trainer.estimated_stepping_batches
         batches, accumulated = (
             self.trainer.num_training_batches,
@@ -188,14 +228,21 @@ class Classifier(pl.LightningModule):
         schedule = self.scheduler(optimizer, course)
         if schedule is None:
             return optimizer
+        if isinstance(schedule["scheduler"], ReduceLROnPlateau):  # reads what validations measure
+            schedule.setdefault("frequency", self.trainer.check_val_every_n_epoch or 1)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the class list, as plain values: the file loads with ``weights_only=True``."""
-        checkpoint[CHECKPOINT_KEY] = {"classes": list(self.classes), "monitor": self.monitor}
+        """Adds classes and sums, as plain values: the file loads with ``weights_only=True``."""
+        metrics = self._epoch_metrics().items()
+        checkpoint[CHECKPOINT_KEY] = {
+            "classes": list(self.classes),
+            "monitor": self.monitor,
+            "train_metrics": self._of_all_ranks({name: state_of(m) for name, m in metrics}),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the checkpoint's logits mean the same classes.
+        """Checks that the checkpoint's logits mean the same classes, and takes its sums up.
 
         Raises:
             RunError: They do not, or the file is not a checkpoint of a run.
@@ -211,6 +258,8 @@ class Classifier(pl.LightningModule):
                 f"Expected a checkpoint for the classes {list(self.classes)}, got one for "
                 f"{saved['classes']}. Use data with the run's classes, in the same order."
             )
+        if self.trainer.training:
+            self._unfinished = saved.get("train_metrics", [])
 
     def _shared_step(self, batch: Batch, mean_loss: MeanLoss) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient, and detached logits, labels and indices, of all but padding."""
@@ -222,11 +271,36 @@ class Classifier(pl.LightningModule):
         return loss, {"logits": logits.detach(), "label": label, "row": batch.row[real]}
 
     def _stop_unless_finite(self, loss: Tensor) -> None:
-        # Costs one wait for the device a step and, under distributed training, a reduction of one
-        # number: a rank that raised alone would leave the others waiting for its gradients.
-        finite = bool(torch.isfinite(loss))
-        if not self.trainer.strategy.reduce_boolean_decision(finite, all=True):
+        # Costs one wait for the device a step and, under distributed training, a reduction of two
+        # numbers: a rank that raised alone would leave the others waiting for its gradients, and
+        # one that saved alone for its part.
+        diverged, self.agreed_urgency = self._largest(
+            int(not torch.isfinite(loss)), int(self.urgency())
+        )
+        if diverged:
             raise TrainingError(self._diagnosis("training", float(loss.detach())))
+
+    def _largest(self, *numbers: int) -> list[int]:
+        """Each number as the largest of all ranks."""
+        if self.trainer.world_size == 1:
+            return list(numbers)
+        strategy = self.trainer.strategy
+        mine = torch.tensor(numbers, device=strategy.root_device)
+        largest: list[int] = strategy.reduce(mine, reduce_op="max").tolist()
+        return largest
+
+    def _epoch_metrics(self) -> dict[str, Metric]:
+        """What adds up over a training epoch."""
+        return {"loss": self.train_loss, "confusion": self.train_confusion}
+
+    def _of_all_ranks(self, mine: dict[str, MetricState]) -> list[dict[str, MetricState]]:
+        """Rank by rank, because sums of floats depend on their order."""
+        world_size = self.trainer.world_size
+        if world_size == 1:
+            return [mine]
+        gathered: list[Any] = [None] * world_size
+        torch.distributed.all_gather_object(gathered, mine)
+        return gathered
 
     def _diagnosis(self, stage: str, loss: float) -> str:
         optimizers = self.trainer.optimizers

@@ -1,6 +1,7 @@
 """How well a split is classified: every number computed once, over all of its images."""
 
 from collections.abc import Sequence
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,42 @@ def overall_scores(confusion: Tensor) -> dict[str, float]:
         "macro_recall": float(scores["recall"].nanmean()),
         "macro_f1": float(scores["f1"].nanmean()),
     }
+
+
+class MetricState(TypedDict):
+    """What a metric has added up.
+
+    Attributes:
+        sums: Its states by name, on the CPU.
+        updates: How many batches they hold.
+    """
+
+    sums: dict[str, Tensor]
+    updates: int
+
+
+def state_of(metric: Metric) -> MetricState:
+    """Copies what a metric of this process has added up.
+
+    Args:
+        metric: Its states are sums.
+    """
+    sums: dict[str, Any] = dict(metric.metric_state)
+    copied = {name: value.detach().cpu().clone() for name, value in sums.items()}
+    return {"sums": copied, "updates": metric.update_count}
+
+
+def restore_state(metric: Metric, state: MetricState) -> None:
+    """Puts a metric where another of its kind was.
+
+    Args:
+        metric: Is overwritten.
+        state: From `state_of`.
+    """
+    metric.reset()
+    for name, value in state["sums"].items():
+        setattr(metric, name, value.to(metric.device))
+    metric._update_count = state["updates"]  # noqa: SLF001 - else it would warn that it is empty
 
 
 class MeanLoss(Metric):

@@ -9,6 +9,7 @@ from project.errors import RunError, suggestion
 from project.runs.atomic import explained, write_bytes
 
 _RECORD = "run.json"
+_JOB = ".job"  # what whoever started the run keeps there
 _PROBE_BYTES = 1 << 20  # a full disk often still takes a few bytes
 _LISTED_RUNS = 10
 
@@ -81,8 +82,8 @@ class RunDirectory:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
-    def checkpoint(self, which: Literal["best", "last"]) -> Path:
-        """The checkpoint with the best monitored metric, or the latest one."""
+    def checkpoint(self, which: Literal["best", "last", "previous"]) -> Path:
+        """The checkpoint with the best monitored metric, the latest one, or the one before."""
         return self.checkpoints / f"{which}.ckpt"
 
     def existing_checkpoint(self, which: str) -> Path:
@@ -112,6 +113,21 @@ class RunDirectory:
     def report_file(self) -> Path:
         """The page for people."""
         return self.path / "report.html"
+
+    @property
+    def lock_file(self) -> Path:
+        """Is locked as long as a process of the run lives (`project.runs.lock`)."""
+        return self.path / _JOB / "lock"
+
+    @property
+    def progress_file(self) -> Path:
+        """How far training is (`project.runs.progress`)."""
+        return self.path / _JOB / "progress.json"
+
+    @property
+    def output_file(self) -> Path:
+        """What the run printed, all attempts of it, if it was a job of a sweep."""
+        return self.path / _JOB / "output.log"
 
     def figure(self, name: str) -> Path:
         """A picture: ``curves`` or ``confusion_<split>``."""

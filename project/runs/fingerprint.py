@@ -11,6 +11,7 @@ from typing import Any
 # `data.root` (other photos), `trainer.devices` and `trainer.precision` (other rounding) count.
 CANNOT_CHANGE_A_RESULT = (
     "callbacks.*.run_dir",  # a new one for every run
+    "callbacks.last.checkpoint_minutes",  # a run goes on to the same results
     "callbacks.learning_rate",  # logs it
     "callbacks.progress",
     "data.download",
@@ -19,6 +20,7 @@ CANNOT_CHANGE_A_RESULT = (
     "logger",
     "name",
     "paths",
+    "resume",  # goes on with a run as it is
     "tags",
     "trainer.default_root_dir",
     "trainer.enable_model_summary",

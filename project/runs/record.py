@@ -5,19 +5,24 @@ import json
 import math
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from project.errors import RunError
+from project.errors import Pruned, RunError
 from project.runs.atomic import write_bytes
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
 
-State = Literal["running", "finished", "failed", "interrupted"]
+State = Literal["running", "finished", "failed", "interrupted", "pruned"]
 Kind = Literal["training", "evaluation"]
 Counts = dict[str, int]
+
+KILLED = "killed"  # by a signal, such as the one for too little memory
+TIMED_OUT = "timed out"
+EXITED = "exited"
+NO_WORD = (KILLED, TIMED_OUT, EXITED)  # how a process ends that says nothing itself
 
 _TRACEBACK_LINES = 30
 
@@ -52,11 +57,20 @@ class DataFacts:
 
 @dataclass
 class Failure:
-    """What ended a run too early: the error's class, its message and the end of its traceback."""
+    """What ended a run too early.
+
+    Attributes:
+        type: The error's class; or `KILLED`, `TIMED_OUT` or `EXITED`, where the process ended
+            without a word of its own.
+        message: What the error said.
+        traceback: The end of its traceback.
+        output: The last lines that the run printed, if it was a job of a sweep.
+    """
 
     type: str
     message: str
-    traceback: str
+    traceback: str = ""
+    output: str = ""
 
 
 @dataclass
@@ -75,7 +89,7 @@ class RunRecord:
         seed: The seed of everything random.
         config_fingerprint: Equal for runs that must give equal results.
         recipe_fingerprint: Equal for runs that differ in their seed alone.
-        started: When, ISO 8601 in UTC.
+        started: When the first attempt did, ISO 8601 in UTC.
         finished: When it ended, however it ended.
         metrics: Value by name, such as ``test/macro_recall`` or ``test/recall/<class>``. What is
             not defined (the recall of a class without images) is NaN.
@@ -87,7 +101,9 @@ class RunRecord:
         code: Version of the code; None outside a checkout.
         packages: Version by distribution name.
         hardware: What the run ran on.
-        seconds: Duration by stage, and ``total``.
+        seconds: Duration by stage, and ``total``; of all attempts together.
+        attempts: How often the run was started: once, and once more whenever it went on.
+        milliseconds_per_image: Of a forward pass of the trained model, on what the run ran on.
         messages: What a reader of the results should be warned of.
         error: What ended the run too early.
     """
@@ -114,6 +130,8 @@ class RunRecord:
     packages: dict[str, str] = field(default_factory=dict)
     hardware: Hardware | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    attempts: int = 1
+    milliseconds_per_image: float | None = None
     messages: list[str] = field(default_factory=list)
     error: Failure | None = None
 
@@ -144,6 +162,14 @@ class RunRecord:
         finally:
             taken = self.seconds.get(name, 0.0) + time.perf_counter() - begin
             self.seconds[name] = round(taken, 3)
+
+    def remark(self, messages: Iterable[str]) -> None:
+        """Adds what a reader should be warned of, unless an earlier attempt said so already.
+
+        Args:
+            messages: A sentence each.
+        """
+        self.messages += [message for message in messages if message not in self.messages]
 
 
 def read_record(run: RunDirectory) -> RunRecord:
@@ -195,7 +221,7 @@ def refuse_finished(run: RunDirectory) -> None:
 
 @contextlib.contextmanager
 def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
-    """Keeps the record true about whether the run runs, finished, failed or was interrupted.
+    """Keeps the record true about how far the run is, and how it ended.
 
     Args:
         run: Where the record goes.
@@ -207,20 +233,26 @@ def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
     Raises:
         RunError: The record cannot be written.
     """
-    record.state, record.started = "running", _now()
+    record.state, record.started = "running", record.started or _now()
     record.finished = record.error = None  # of an earlier attempt
     record.write(run)
     try:
         with record.stage("total"):
             yield record
     except BaseException as error:
-        # Ctrl-C and termination are no Exception: what was asked for is not a failure.
-        record.state = "failed" if isinstance(error, Exception) else "interrupted"
+        record.state = _state_after(error)
         record.error = _failure(error)
         _write_last_words(run, record, error)
         raise
     record.state, record.finished = "finished", _now()
     record.write(run)
+
+
+def _state_after(error: BaseException) -> State:
+    if isinstance(error, Pruned):
+        return "pruned"
+    # Ctrl-C and termination are no Exception: what was asked for is not a failure.
+    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 def _write_last_words(run: RunDirectory, record: RunRecord, error: BaseException) -> None:

@@ -1,11 +1,18 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from project.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from project.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
+from project.callbacks.interruption import Urgency
+from project.callbacks.loops import use_resumable_loops
+from project.errors import ConfigError
+from project.runs.directory import RunDirectory
 
 
 class Scripted(pl.LightningModule):
@@ -36,7 +43,9 @@ def train(path: Path, scores: list[float], mode: str = "max") -> BestCheckpoint:
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        plugins=[AtomicCheckpointIO(RunDirectory(path))],
     )
+    use_resumable_loops(trainer)
     data: DataLoader[Tensor] = DataLoader(torch.ones(2, 1))  # type: ignore[arg-type]
     trainer.fit(Scripted(scores), data, data)
     return best
@@ -47,10 +56,12 @@ def epoch_in(file: Path) -> int:
     return epoch
 
 
-def test_best_epoch_and_last_epoch_are_kept_and_nothing_else(tmp_path: Path) -> None:
+def test_best_epoch_and_the_last_two_are_kept_and_nothing_else(tmp_path: Path) -> None:
     best = train(tmp_path, [0.2, 0.9, 0.4, 0.5])
-    assert sorted(f.name for f in tmp_path.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
+    names = sorted(f.name for f in tmp_path.rglob("*") if f.is_file())
+    assert names == ["best.ckpt", "last.ckpt", "previous.ckpt"]
     assert epoch_in(tmp_path / "checkpoints" / "best.ckpt") == 1
+    assert epoch_in(tmp_path / "checkpoints" / "previous.ckpt") == 2
     assert epoch_in(tmp_path / "checkpoints" / "last.ckpt") == 3  # though it was not the best
     assert best.best_model_score == 0.9
 
@@ -63,3 +74,102 @@ def test_smallest_can_be_best(tmp_path: Path) -> None:
 def test_first_of_equals_is_best(tmp_path: Path) -> None:
     train(tmp_path, [0.3, 0.3, 0.1])
     assert epoch_in(tmp_path / "checkpoints" / "best.ckpt") == 0
+
+
+def test_best_is_known_again_wherever_the_run_lies_now(tmp_path: Path) -> None:
+    left = BestCheckpoint(tmp_path / "there", "val/score", "max").state_dict()
+    nothing = BestCheckpoint(tmp_path / "here", "val/score", "max")
+    nothing.load_state_dict(left)
+    assert nothing.best_model_score is None
+    best = train(tmp_path / "there", [0.2, 0.9])
+    moved = BestCheckpoint(tmp_path / "here", "val/score", "max")
+    moved.load_state_dict(best.state_dict())
+    assert moved.best_model_score == 0.9
+    assert moved.best_model_path == str(tmp_path / "here" / "checkpoints" / "best.ckpt")
+    assert list(moved.best_k_models) == [moved.best_model_path]
+
+
+def saved(io: AtomicCheckpointIO, file: Path, number: int) -> None:
+    io.save_checkpoint({"number": number}, file)
+
+
+def number_in(file: Path) -> int:
+    number: int = torch.load(file, weights_only=True)["number"]
+    return number
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_checkpoint_before_the_last_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError("not supported")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    run = RunDirectory(tmp_path)
+    io = AtomicCheckpointIO(run)
+    for number in (1, 2, 3):
+        saved(io, run.checkpoint("last"), number)
+    assert number_in(run.checkpoint("last")) == 3
+    assert number_in(run.checkpoint("previous")) == 2
+    saved(io, run.checkpoint("best"), 9)
+    assert number_in(run.checkpoint("previous")) == 2
+    assert len(list(run.checkpoints.iterdir())) == 3
+
+
+def test_checkpoint_that_cannot_be_written_leaves_both_earlier_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunDirectory(tmp_path)
+    io = AtomicCheckpointIO(run)
+    for number in (1, 2):
+        saved(io, run.checkpoint("last"), number)
+
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        saved(io, run.checkpoint("last"), 3)
+    assert number_in(run.checkpoint("last")) == 2
+    assert number_in(run.checkpoint("previous")) == 1
+    assert len(list(run.checkpoints.iterdir())) == 2
+
+
+def test_clock_makes_a_checkpoint_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    last = LastCheckpoint(tmp_path, checkpoint_minutes=2)
+    now[0] += 119
+    assert not last.is_due()
+    now[0] += 1
+    assert last.is_due()
+    trainer: Any = SimpleNamespace(save_checkpoint=lambda *_, **__: None, is_global_zero=True)
+    last.rest(trainer, "batch", Urgency.NONE)
+    assert last.is_due()  # nobody asked: all processes have to agree first
+    last.rest(trainer, "batch", Urgency.SAVE)
+    assert not last.is_due()
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan")])
+def test_no_time_between_checkpoints_is_refused(tmp_path: Path, minutes: float) -> None:
+    with pytest.raises(ConfigError, match="checkpoint_minutes: expected more than 0 minutes, got"):
+        LastCheckpoint(tmp_path, checkpoint_minutes=minutes)
+
+
+def test_numbers_and_the_end_come_back_with_the_last_checkpoint(tmp_path: Path) -> None:
+    last = LastCheckpoint(tmp_path)
+    trainer: Any = SimpleNamespace(
+        callback_metrics={},
+        should_stop=False,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+    )
+    module = Scripted([])
+    last.on_load_checkpoint(trainer, module, {"state_dict": {}})  # of the best epoch
+    assert not trainer.should_stop
+    rest = {"callback_metrics": {"val/score": torch.tensor(0.5)}, "should_stop": True}
+    last.on_load_checkpoint(trainer, module, {"evenhand_rest": rest})
+    last.on_train_start(trainer, module)
+    assert trainer.should_stop
+    assert trainer.callback_metrics == {"val/score": torch.tensor(0.5)}

@@ -10,6 +10,7 @@ from project.callbacks.loggers import (
     csv_logger,
     log_config,
     log_results,
+    metrics_text,
     tensorboard_logger,
     wandb_logger,
 )
@@ -96,3 +97,37 @@ def test_tensorboard_that_is_not_installed_is_named(
     monkeypatch.setattr(TensorBoardLogger, "__init__", missing)
     with pytest.raises(ConfigError, match=r"pip install 'evenhand\[tensorboard\]'"):
         tensorboard_logger(tmp_path)
+
+
+def test_rows_go_on_after_those_of_a_checkpoint_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    rows = [
+        {"lr": 0.1, "step": 0},
+        {"val/loss": 1.5, "epoch": 0, "step": 3},
+        {"train/loss": 1.25, "epoch": 0, "step": 3},
+        {"val/loss": 1.0, 'odd, "name"': 2.0, "epoch": 1, "step": 7},
+    ]
+
+    def log(logger: Any, *numbers: dict[str, float]) -> None:
+        for row in numbers:
+            logger.log_metrics({k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+
+    whole = RunDirectory(tmp_path / "whole")
+    logger = csv_logger(whole)
+    log(logger, *rows)
+    logger.save()
+    for done in range(4):
+        parts = RunDirectory(tmp_path / f"parts{done}")
+        first = csv_logger(parts)
+        log(first, *rows[:done])
+        text = metrics_text([first])
+        log(first, *rows[done:][:1])  # what came after the checkpoint and before the end
+        first.save()
+        second = csv_logger(parts, text)
+        log(second, *rows[done:])
+        second.save()
+        assert parts.metrics_file.read_bytes() == whole.metrics_file.read_bytes()
+
+
+def test_run_without_rows_has_no_text(tmp_path: Path) -> None:
+    assert metrics_text([]) == ""
+    assert metrics_text([csv_logger(RunDirectory(tmp_path))]) == ""

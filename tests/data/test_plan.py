@@ -111,7 +111,13 @@ def order_of(length: int) -> NDArray[np.int64]:
 
 
 def batches(
-    length: int, size: int, *, ranks: int = 1, rank: int = 0, training: bool = True
+    length: int,
+    size: int,
+    *,
+    ranks: int = 1,
+    rank: int = 0,
+    training: bool = True,
+    start: tuple[int, int] = (0, 0),
 ) -> PlannedBatches:
     return PlannedBatches(
         lambda epoch: order_of(length) + np.array([100 * epoch, 0]),
@@ -119,6 +125,7 @@ def batches(
         world_size=ranks,
         rank=rank,
         training=training,
+        start=start,
     )
 
 
@@ -174,11 +181,19 @@ def test_epoch_is_in_the_keys_and_chooses_the_order() -> None:
     ]
 
 
-def test_an_epoch_can_go_on_at_any_batch() -> None:
-    planned = batches(10, 2)
-    whole = list(planned)
-    planned.set_epoch(0, start_batch=3)
-    assert list(planned) == whole[3:]
+def test_an_epoch_can_go_on_at_any_batch_and_only_that_one() -> None:
+    planned = batches(10, 2, start=(4, 3))
+    whole = batches(10, 2)
+    for epoch in (4, 5):
+        whole.set_epoch(epoch)
+        rest = list(whole)[3 if epoch == 4 else 0 :]
+        assert list(planned) == rest  # the first time, before anyone announces the epoch
+        planned.set_epoch(epoch + 1)
+    assert len(planned) == 5  # of a whole epoch
+
+
+def test_an_epoch_that_is_done_has_nothing_left() -> None:
+    assert list(batches(10, 2, start=(1, 5))) == []
 
 
 def test_lightning_finds_the_sampler_to_announce_the_epoch_to() -> None:

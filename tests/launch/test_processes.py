@@ -1,3 +1,4 @@
+import signal
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,7 +7,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from project.errors import ConfigError
-from project.launch import processes
+from project.launch import job, processes
 from project.launch.processes import check_own_ids, check_processes, ctrl_c_raises, first_process
 
 VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
@@ -24,7 +25,8 @@ def test_only_rank_0_speaks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 def exits(code: int, interrupted: bool) -> None:
-    trainer: Any = SimpleNamespace(interrupted=interrupted)
+    strategy = SimpleNamespace(launcher=None)
+    trainer: Any = SimpleNamespace(interrupted=interrupted, strategy=strategy)
     with ctrl_c_raises(trainer):
         raise SystemExit(code)
 
@@ -40,11 +42,21 @@ def test_other_exits_stay_what_they_are(code: int, interrupted: bool) -> None:
         exits(code, interrupted=interrupted)
 
 
+def test_processes_of_a_run_that_ends_are_ended() -> None:
+    killed: list[int] = []
+    strategy = SimpleNamespace(launcher=SimpleNamespace(kill=killed.append))
+    trainer: Any = SimpleNamespace(interrupted=True, strategy=strategy)
+    with pytest.raises(SystemExit), ctrl_c_raises(trainer):
+        raise SystemExit(143)
+    assert killed == [signal.SIGKILL]
+
+
 class Hydra:
     """What Hydra would say of a command."""
 
     def __init__(self, mode: RunMode, overrides: tuple[str, ...] = ()) -> None:
         self.mode = mode
+        self.sweep = SimpleNamespace(dir="outputs/sweeps/one")
         self.overrides = SimpleNamespace(hydra=list(overrides))
 
     def initialized(self) -> bool:
@@ -61,15 +73,23 @@ def test_sweep_over_jobs_of_several_processes_is_refused(monkeypatch: pytest.Mon
         check_processes(OmegaConf.create({"strategy": {"_target_": "DDPStrategy"}}))
 
 
+def test_job_of_several_processes_is_let_through_where_each_job_is_a_command_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN))
+    monkeypatch.setenv("EVENHAND_SWEEP", "outputs/sweeps/one")
+    check_processes(OmegaConf.create({"strategy": {"_target_": "DDPStrategy"}}))
+
+
 LOGGERS = OmegaConf.create({"wandb": {"id": None}, "tensorboard": {"run_dir": "here"}})
 
 
 def test_one_id_for_all_jobs_of_a_sweep_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_RUN_ID", raising=False)
     given = OmegaConf.create({"wandb": {"id": "same"}})
-    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN))
+    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.RUN))
     check_own_ids(given)
-    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.MULTIRUN))
     check_own_ids(LOGGERS)
     with pytest.raises(ConfigError, match=r"logger\.wandb\.id: each job of --multirun is a run of"):
         check_own_ids(given)
@@ -80,9 +100,9 @@ def test_id_of_the_environment_is_for_agents_and_single_runs(
 ) -> None:
     monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
     monkeypatch.setenv("WANDB_RUN_ID", "same")
-    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.RUN))
+    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.RUN))
     check_own_ids(LOGGERS)
-    monkeypatch.setattr(processes, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.MULTIRUN))
     check_own_ids(OmegaConf.create({}))  # nobody reads it
     with pytest.raises(ConfigError, match="WANDB_RUN_ID: each job of --multirun is a run of its"):
         check_own_ids(LOGGERS)

@@ -291,7 +291,10 @@ def trained_checkpoint(folder: Path) -> Path:
 
 def test_a_checkpoint_holds_tensors_and_plain_values_only(tmp_path: Path) -> None:
     content = torch.load(trained_checkpoint(tmp_path), weights_only=True)
-    assert content["evenhand"] == {"classes": CLASSES, "monitor": "val/macro_recall"}
+    kept = content["evenhand"]
+    assert (kept["classes"], kept["monitor"]) == (CLASSES, "val/macro_recall")
+    (sums,) = kept["train_metrics"]
+    assert sums["confusion"]["sums"]["confmat"].sum() == 40
     assert "normalize.mean" in content["state_dict"]
 
 

@@ -6,7 +6,13 @@ import torch
 from sklearn import metrics as oracle
 from torch import Tensor
 
-from project.models.metrics import ClassificationMetrics, MeanLoss, metric_names
+from project.models.metrics import (
+    ClassificationMetrics,
+    MeanLoss,
+    metric_names,
+    restore_state,
+    state_of,
+)
 
 
 def split_of(num_classes: int, images: int = 203) -> tuple[Tensor, Tensor]:
@@ -144,3 +150,27 @@ def test_names_are_announced_as_they_come() -> None:
     metrics = ClassificationMetrics(["hat", "top"])
     metrics.update(torch.eye(2), torch.tensor([0, 1]))
     assert list(metrics.compute()) == metric_names(["hat", "top"])
+
+
+def test_metric_goes_on_where_another_was() -> None:
+    whole, first = MeanLoss(), MeanLoss()
+    losses = torch.tensor([0.1, 0.7, 0.3])
+    for loss in losses:
+        whole.update(loss, images=3)
+    for loss in losses[:2]:
+        first.update(loss, images=3)
+    state = state_of(first)
+    first.update(losses[0], images=3)  # the copy stays as it is
+    second = MeanLoss()
+    second.update(losses[0], images=1)  # is overwritten
+    restore_state(second, state)
+    second.update(losses[2], images=3)
+    assert torch.equal(second.compute(), whole.compute())
+    assert second.update_count == 3
+
+
+def test_metric_without_batches_stays_without() -> None:
+    metric = MeanLoss()
+    metric.update(torch.tensor(1.0), images=1)
+    restore_state(metric, state_of(MeanLoss()))
+    assert not metric.update_called

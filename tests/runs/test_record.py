@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from project.errors import DataError, RunError
+from project.errors import DataError, Pruned, RunError
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
 from project.runs.record import (
@@ -219,3 +219,30 @@ def test_a_new_or_an_interrupted_run_may_start(run: RunDirectory) -> None:
     with pytest.raises(KeyboardInterrupt), recording(run, RunRecord()):
         raise KeyboardInterrupt
     refuse_finished(run)
+
+
+def test_a_run_that_goes_on_keeps_its_beginning_and_adds_up_its_time(run: RunDirectory) -> None:
+    record = RunRecord()
+    record.seconds["total"] = 60.0
+    with pytest.raises(KeyboardInterrupt), recording(run, record):
+        raise KeyboardInterrupt
+    began = record.started = "2026-01-31T12:00:00+00:00"
+    with recording(run, record):
+        pass
+    assert (record.state, record.started, record.error) == ("finished", began, None)
+    assert record.seconds["total"] >= 60
+
+
+def test_a_pruned_run_is_neither_failed_nor_finished(run: RunDirectory) -> None:
+    with pytest.raises(Pruned), recording(run, RunRecord()):
+        raise Pruned("Trial 3 falls behind.")
+    record = read_record(run)
+    assert record.state == "pruned"
+    assert record.error is not None
+    assert record.error.message == "Trial 3 falls behind."
+
+
+def test_a_remark_is_made_once() -> None:
+    record = RunRecord(messages=["first"])
+    record.remark(["first", "second"])
+    assert record.messages == ["first", "second"]
