@@ -1,4 +1,4 @@
-"""Configuration to objects: the only place that calls ``hydra.utils.instantiate``.
+"""Configuration to objects: the only place that instantiates.
 
 What one part must know of another (the number of classes, images per class, normalisation) is
 handed over here and in the entry points, as plain values.
@@ -12,19 +12,24 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import get_object
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from torch import nn
 
 from project.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint
 from project.callbacks.loggers import csv_logger
+from project.callbacks.loops import use_resumable_loops
 from project.callbacks.predictions import PredictionWriter
+from project.callbacks.progress import ProgressReport
+from project.callbacks.pruning import Pruning
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
 from project.errors import ConfigError, EvenhandError, ModelError, suggestion
+from project.launch.composed import plain
+from project.launch.hydra_versions import instantiate
 from project.launch.placement import check_devices
+from project.launch.search.trial import RunningTrial
 from project.launch.signatures import check_arguments
 from project.models.backbones import prepare_backbone
 from project.models.classifier import Classifier
@@ -39,30 +44,11 @@ _KEYS = {
     "data", "sampler", "oversampling", "augmentation", "mixing",
     "model", "loss", "optimizer", "scheduler",
     "trainer", "callbacks", "logger", "paths",
-    "seed", "monitor", "monitor_mode", "tags",
+    "seed", "monitor", "monitor_mode", "tags", "resume",
 }  # fmt: skip
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
 _PARTS_OF_DATA = ("sampler", "oversampling", "augmentation", "mixing")
 _PREPARATION = ("compile", "memory_format")  # keys of every model, meant for us and not for it
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """The configuration as resolved plain values, without Hydra's own part.
-
-    Raises:
-        ConfigError: If a value is still missing (``???``) or refers to nothing.
-    """
-    try:
-        values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        key = error.full_key
-        raise ConfigError(
-            f"{key}: a value is needed and none was given. Add {key}=<value>."
-        ) from None
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {error.msg}") from None
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items() if key != "hydra"}
 
 
 def datamodule(cfg: DictConfig) -> PhotoDataModule:
@@ -137,6 +123,7 @@ def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[i
         std=std,
         monitor=cfg.monitor,
         monitor_mode=cfg.monitor_mode,
+        seed=cfg.seed,
     )
 
 
@@ -147,6 +134,7 @@ def trainer(
     *,
     training: bool = True,
     tracked_as: Mapping[str, str | None] | None = None,
+    metrics_csv: str = "",
 ) -> pl.Trainer:
     """Builds the trainer with its callbacks and loggers.
 
@@ -156,6 +144,7 @@ def trainer(
         data: What will be trained or evaluated on.
         training: Whether to build the configured callbacks and loggers, which evaluation needs not.
         tracked_as: Arguments of loggers for what their configuration leaves null.
+        metrics_csv: What has been logged before, if the run goes on.
 
     Raises:
         ConfigError: If an argument is wrong, or no callback keeps the best epoch.
@@ -169,7 +158,9 @@ def trainer(
             callbacks.append(_build(node, f"callbacks.{name}"))
     if training:
         _check_keeps_best(callbacks)
-        loggers = [csv_logger(run)]
+        callbacks.append(ProgressReport(run, cfg.monitor, cfg.monitor_mode))
+        callbacks += [Pruning(trial)] if (trial := RunningTrial.of_this_process()) else []
+        loggers = [csv_logger(run, metrics_csv)]
         known = tracked_as or {}
         loggers += [tracker(node, f"logger.{name}", known) for name, node in cfg.logger.items()]
     built: pl.Trainer = _build(
@@ -177,10 +168,11 @@ def trainer(
         "trainer",
         callbacks=callbacks,
         logger=loggers,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(run)],
         default_root_dir=str(run.path),
         enable_checkpointing=training,
     )
+    use_resumable_loops(built)
     return built
 
 
@@ -213,6 +205,11 @@ def check(cfg: DictConfig) -> None:
                 f"{key}: nothing reads this key. There are {', '.join(sorted(_KEYS))}."
                 f"{suggestion(key, _KEYS)}"
             )
+    if values.get("resume") is not None:
+        raise ConfigError(
+            f"resume: expected a run of its own, got {values['resume']} to go on with, which only "
+            "project.train does. Leave resume out."
+        )
     for group in ("callbacks", "logger"):
         for name, node in values[group].items():
             if not (isinstance(node, dict) and _TARGET in node):

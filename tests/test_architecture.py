@@ -24,8 +24,9 @@ BELOW = {
     "launch": {"runs"},
 }
 HYDRA_MAY = {
-    "build", "recorded", "launch",
-    "train", "training", "evaluate", "evaluation", "rerun", "rerunning", "compare", "comparison",
+    "build", "recorded", "launch", "fingerprints", "sweep", "searching",
+    "train", "training", "resuming", "evaluate", "evaluation", "rerun", "rerunning", "compare",
+    "comparison",
 }  # fmt: skip
 HEAVY = (
     "torch", "pytorch_lightning", "timm", "albumentations", "wandb", "matplotlib", "pandas", "scipy"
@@ -86,7 +87,7 @@ def test_only_build_instantiates() -> None:
         for file in MODULES
         if any(
             isinstance(node, ast.ImportFrom)
-            and node.module == "hydra.utils"
+            and node.module in ("hydra.utils", "project.launch.hydra_versions")
             and "instantiate" in {alias.name for alias in node.names}
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         )
@@ -105,7 +106,7 @@ def test_no_import_goes_in_a_circle(graph: grimp.ImportGraph) -> None:
     assert not circles
 
 
-@pytest.mark.parametrize("entry", ["train", "evaluate", "rerun", "compare"])
+@pytest.mark.parametrize("entry", ["train", "evaluate", "rerun", "compare", "sweep"])
 def test_entry_point_starts_without_heavy_imports(entry: str) -> None:
     code = f"import sys, project.{entry}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,6 +13,7 @@ import pytest
 
 from project import train
 from project.runs.directory import RunDirectory
+from project.runs.sweeps import SweepDirectory, SweepFacts
 from tests.conftest import REPOSITORY, Compose, command_environment
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ TARGETS = [line for line in LINES if line.startswith("make ")]
 SMALL = ["debug=one_step", "data.batch_size=4", "trainer.enable_progress_bar=false"]
 WARDROBE = ["data.source.scale=0.02"]
 # Folders of conf/ that the tour leaves out.
-NO_CHOICES = {"paths", "hydra", "debug", "experiment", "published"}
+NO_CHOICES = {"paths", "hydra", "debug", "experiment", "published", "sweep"}
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,25 @@ def finished_run(tiny: Compose, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def stopped_run(tiny: Compose, tmp_path: Path) -> Path:
+    """A run that was stopped between training and test."""
+    cfg = tiny(f"paths.run={tmp_path}/stopped")
+    record = train.run(cfg)
+    run = RunDirectory(Path(cfg.paths.run))
+    record.state = "interrupted"
+    record.write(run)
+    run.predictions("test").unlink()
+    return run.path
+
+
+@pytest.fixture
 def left_sweep(measured: Callable[..., RunDirectory], tmp_path: Path) -> Path:
-    """A sweep over samplers, for commands that compare."""
+    """A sweep over samplers, for commands that compare or look at it."""
+    facts = SweepFacts()
     for sampler in ("natural", "balanced"):
         measured(f"sweep/sampler={sampler}", sampler, 1)
+        facts.overrides[f"sampler={sampler}"] = [f"sampler={sampler}"]
+    facts.write(SweepDirectory(tmp_path / "sweep"))
     return tmp_path / "sweep"
 
 
@@ -75,13 +91,20 @@ def test_readme_has_commands() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS)
 def test_command_of_the_readme_runs(
-    line: str, tmp_path: Path, drawn: Path, own_photos: Path, finished_run: Path, left_sweep: Path
+    line: str,
+    tmp_path: Path,
+    drawn: Path,
+    own_photos: Path,
+    finished_run: Path,
+    stopped_run: Path,
+    left_sweep: Path,
 ) -> None:
     line = line.replace("path/to/photos", str(own_photos))
     line = line.replace("path/to/run", str(finished_run))
     line = line.replace("path/to/sweep", str(left_sweep))
+    line = line.replace("path/to/stopped", str(stopped_run))
     arguments = shlex.split(line)[1:]
-    if "project.train" in arguments:
+    if "project.train" in arguments and "resume=" not in line:
         known = any(argument.startswith("data=") for argument in arguments)
         arguments += SMALL if known else SMALL + WARDROBE
     if "data.split_file" in line:
@@ -98,6 +121,12 @@ def test_command_of_the_readme_runs(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    if "project.sweep" in line:
+        assert "sampler=balanced" in done.stdout or "cancel" in line
+        return
+    if "resume=" in line:
+        assert RunDirectory(stopped_run).predictions("test").exists()
+        return
     left = "comparison.html" if "project.compare" in line or "compare=true" in line else "run.json"
     assert list((tmp_path / "outputs").rglob(left))
 

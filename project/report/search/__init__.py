@@ -1,0 +1,1 @@
+"""What a search found: the best command, a table of all trials, figures."""
