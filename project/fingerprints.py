@@ -1,19 +1,21 @@
 """``python -m project.fingerprints``: what the data of configurations are, for launchers.
 
-Reads a JSON list of configurations from standard input; the last line that it prints is the JSON
-list of their fingerprints, null for data that cannot be read.
+Its command line is a file with a JSON list of configurations, and one for the JSON list of their
+fingerprints, null for data that cannot be read.
 """
 
 import json
 import sys
+from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 
 def main() -> None:
     """Answers one question."""
-    configs = [OmegaConf.create(config) for config in json.load(sys.stdin)]
-    print(json.dumps([fingerprint(config) for config in configs]))
+    asked, answered = map(Path, sys.argv[1:])
+    configs = [DictConfig(config) for config in json.loads(asked.read_bytes())]
+    answered.write_text(json.dumps([fingerprint(config) for config in configs]), encoding="utf-8")
 
 
 def fingerprint(cfg: DictConfig) -> str | None:

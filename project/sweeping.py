@@ -7,6 +7,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _TRAINING = "project.train"
 _FINGERPRINTS = "project.fingerprints"
+
+Call = Callable[[str, Sequence[str], Path], int]
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,8 @@ def run(launch: Launch, source: Source) -> list[JobStatus]:
     console = Console()
     watcher = watcher_for(console, directory, facts)
     executor = launch.executor(directory.path, devices)
-    sweep = Sweep(
-        directory, facts, executor, source, launch.options, watcher, _DataFingerprints(known)
-    )
+    data = _DataFingerprints(known, directory, getattr(executor, "call", _called))
+    sweep = Sweep(directory, facts, executor, source, launch.options, watcher, data)
     try:
         sweep.run()
     finally:
@@ -139,10 +141,14 @@ class _DataFingerprints:
 
     Args:
         jobs: Those whose data are looked at together.
+        sweep: Of the jobs.
+        call: Runs a module with a command line, printing into a file; gives its exit code.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], sweep: SweepDirectory, call: Call) -> None:
         self._jobs = [job for job in jobs if job.module == _TRAINING]
+        self._folder = sweep.own
+        self._call = call
         self._known: dict[str, str | None] = {}
 
     def __call__(self, job: Job) -> str | None:
@@ -156,17 +162,22 @@ class _DataFingerprints:
     def _ask(self, jobs: Sequence[Job]) -> None:
         configs = {_data(job): job.config for job in jobs if _data(job) not in self._known}
         self._known |= dict.fromkeys(configs)
-        done = subprocess.run(
-            [sys.executable, "-m", _FINGERPRINTS],
-            input=json.dumps(list(configs.values())),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            log.warning("The data cannot be compared with those of earlier runs:\n%s", done.stderr)
-            return
-        self._known |= zip(configs, json.loads(done.stdout.splitlines()[-1]), strict=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            asked, answered, printed = (Path(folder, name) for name in ("asked", "answered", "log"))
+            asked.write_text(json.dumps(list(configs.values())), encoding="utf-8")
+            code = self._call(_FINGERPRINTS, [str(asked), str(answered)], printed)
+            if code == 0:
+                self._known |= zip(configs, json.loads(answered.read_bytes()), strict=True)
+                return
+            said = printed.read_text(encoding="utf-8", errors="replace")
+        log.warning("The data cannot be compared with those of earlier runs:\n%s", said)
+
+
+def _called(module: str, arguments: Sequence[str], output: Path) -> int:
+    with output.open("wb") as stream:
+        words = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(words, stdout=stream, stderr=stream, check=False).returncode
 
 
 def _data(job: Job) -> str:

@@ -1,6 +1,7 @@
 """Runs jobs on this machine, each in a process and a place of its own."""
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Sequence
@@ -90,7 +91,31 @@ class LocalExecutor:
         self._warm = list(warm)
         self._server: ForkServer | None = None
         self._running: list[_Running] = []
+        self._codes: dict[int, int] = {}  # of forked processes that have ended
         self._place: tuple[Slot, list[Lock]] | None = None
+
+    def call(self, module: str, arguments: Sequence[str], output: Path) -> int:
+        """Runs a module of ours to its end, with the imports that jobs share.
+
+        Args:
+            module: As ``python -m`` knows it.
+            arguments: Its command line.
+            output: Gets what it prints.
+
+        Returns:
+            Its exit code, or minus the signal that killed it.
+        """
+        request = Request(
+            module, list(arguments), dict(os.environ), str(Path.cwd()), str(output), told=""
+        )
+        process, cold = self._started(request, [])
+        while True:
+            code = self._code_of(process, cold)
+            if code is not None:
+                return code
+            if cold is None and not (self._server and self._server.alive):
+                process, cold = self._started(request, [])  # once more, with another server
+            time.sleep(_POLL_SECONDS)
 
     def has_room(self, job_devices: int) -> bool:  # noqa: ARG002 - every slot is made for the jobs
         """Whether a slot is free, which then waits for the next attempt."""
@@ -189,10 +214,9 @@ class LocalExecutor:
         return self._server if self._server and self._server.alive else None
 
     def _ended(self) -> list[tuple[Attempt, Exit]]:
-        codes = dict(self._server.ended()) if self._server else {}
         ended: list[tuple[Attempt, Exit]] = []
         for running in list(self._running):
-            code = self._code(running, codes)
+            code = self._exit(running)
             if code is None:
                 continue
             kill_all(running.process)
@@ -201,13 +225,18 @@ class LocalExecutor:
             ended.append((running.attempt, code))
         return ended
 
-    def _code(self, running: _Running, codes: dict[int, int]) -> Exit | None:
-        if running.cold is not None:
-            code = running.cold.ended()
-            return None if code is None else Exit(code)
-        if running.process in codes:
-            return Exit(codes[running.process])
-        lost = self._server is None or not self._server.alive
+    def _exit(self, running: _Running) -> Exit | None:
+        code = self._code_of(running.process, running.cold)
+        if code is not None:
+            return Exit(code)
+        lost = running.cold is None and not (self._server and self._server.alive)
         if lost and not is_locked(running.attempt.job.run.lock_file):
             return Exit(None)
         return None
+
+    def _code_of(self, process: int, cold: ColdProcess | None) -> int | None:
+        if cold is not None:
+            return cold.ended()
+        if self._server is not None:
+            self._codes |= self._server.ended()
+        return self._codes.pop(process, None)

@@ -111,6 +111,14 @@ def test_job_outlives_its_launcher_and_keeps_its_lock(tmp_path: Path) -> None:
     assert ends(executor, 1) == {"one": Exit(None)}
 
 
+def test_module_runs_to_its_end_beside_jobs(executor: LocalExecutor, tmp_path: Path) -> None:
+    started(executor, tmp_path, "one", "ok")
+    words = ["act=exit", f"hydra.run.dir={tmp_path}/two", "fingerprint=f"]
+    assert executor.call(MODULE, words, tmp_path / "printed") == 3
+    assert (tmp_path / "printed").read_text() == "leaving early\n"
+    assert ends(executor, 1) == {"one": Exit(0)}
+
+
 def test_forked_job_is_a_process_of_its_own(tmp_path: Path) -> None:
     executor = LocalExecutor(tmp_path, Slots(cpu_slots(2, 1, 2)), ["json"])
     for name in ("one", "two"):
