@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from project.errors import ConfigError, RunError, suggestion
-from project.launch.cancelling import cancel, launcher_lives
+from project.launch.cancelling import cancel
 from project.launch.command import command
 from project.launch.options import without_options
 from project.report.sweeps.table import jobs_view
 from project.report.sweeps.words import printable, tally
+from project.runs.launchers import living_launchers
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, read_jobs
 
 ACTIONS = ("status", "retry", "cancel")
@@ -100,27 +101,26 @@ def _show(
     sweep: SweepDirectory, facts: SweepFacts, jobs: Sequence[JobStatus], console: Console
 ) -> None:
     console.print(jobs_view(sweep.path.resolve().name, jobs, facts.monitor))
-    console.print(Text(_launcher(facts), "dim"), soft_wrap=True)
+    console.print(Text(_launcher(sweep, facts), "dim"), soft_wrap=True)
     for job in jobs:
         if job.state == "failed":
             console.print(Text(f"failed: {printable(str(job.run.path))}"), soft_wrap=True)
 
 
-def _launcher(facts: SweepFacts) -> str:
-    place = f"process {facts.process} on {facts.host}"
-    if launcher_lives(facts):
-        return f"launcher: {facts.launcher}, {place}"
-    return f"last launcher: {facts.launcher}, {place}; not running on this machine"
+def _launcher(sweep: SweepDirectory, facts: SweepFacts) -> str:
+    if living := living_launchers(sweep):
+        return f"launcher: {facts.launcher}, {' and '.join(living)}"
+    return f"last launcher: {facts.launcher} on {facts.host}; not running any more"
 
 
 def _retry(
     sweep: SweepDirectory, facts: SweepFacts, jobs: Sequence[JobStatus], console: Console
 ) -> None:
     """Starts the sweep's command again, unless all is done."""
-    if launcher_lives(facts):
+    if living := living_launchers(sweep):
         raise RunError(
-            f"expected a sweep that nobody runs at {sweep.path}, got one whose launcher is process "
-            f"{facts.process}. Wait for it, or stop it: "
+            f"expected a sweep that nobody runs at {sweep.path}, got one whose launcher is "
+            f"{' and '.join(living)}. Wait for it, or stop it: "
             f"python -m project.sweep cancel dir={sweep.path}"
         )
     left = [job for job in jobs if job.state not in ("finished", "pruned")]
@@ -157,8 +157,7 @@ def _restartable(sweep: SweepDirectory, facts: SweepFacts) -> tuple[list[str], P
 
 def _cancel(sweep: SweepDirectory, facts: SweepFacts, patience: float, console: Console) -> None:
     left = [job.name for job in cancel(sweep, facts, _printer(console), patience)]
-    if launcher_lives(facts):
-        left.append(f"its launcher, process {facts.process}")
+    left += [f"its launcher, {name}" for name in living_launchers(sweep)]
     if left:
         names = "".join(f"\n  {name}" for name in left)
         raise RunError(

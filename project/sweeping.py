@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shlex
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from project.errors import ConfigError
+from project.errors import ConfigError, RunError
 from project.launch.jobs.composing import Composer, entry_module
 from project.launch.jobs.executor import Executor
 from project.launch.jobs.job import Job
@@ -24,6 +23,7 @@ from project.launch.outcome import report_failure
 from project.launch.sweep import Options, Sweep
 from project.report.sweeps.live import watcher_for
 from project.report.sweeps.summary import summarize
+from project.runs.launchers import announced
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
 
 log = logging.getLogger(__name__)
@@ -94,13 +94,14 @@ def run(launch: Launch, source: Source) -> list[JobStatus]:
     executor = launch.executor(directory.path, devices)
     data = _DataFingerprints(known, directory, getattr(executor, "call", _called))
     sweep = Sweep(directory, facts, executor, source, launch.options, watcher, data)
-    try:
-        sweep.run()
-    finally:
-        watcher.closed()
-        statuses = sweep.statuses
-        if any(status.attempts or status.skipped for status in statuses):
-            summarize(directory, facts, statuses, console)
+    with announced(directory):
+        try:
+            sweep.run()
+        finally:
+            watcher.closed()
+            statuses = sweep.statuses
+            if any(status.attempts or status.skipped for status in statuses):
+                summarize(directory, facts, statuses, console)
     failed = [status.name for status in statuses if status.state == "failed"]
     left = [status.name for status in statuses if status.state in ("waiting", "interrupted")]
     for name in (*failed, *left):
@@ -109,15 +110,25 @@ def run(launch: Launch, source: Source) -> list[JobStatus]:
 
 
 def _facts(launch: Launch, directory: SweepDirectory) -> SweepFacts:
-    facts = SweepFacts.read(directory) if directory.facts_file.exists() else SweepFacts()
+    facts = _earlier_facts(directory)
     facts.started = facts.started or datetime.now(UTC).isoformat(timespec="seconds")
     facts.command = [sys.executable, "-m", entry_module(), *sys.argv[1:]]
-    facts.folder, facts.host, facts.process = str(Path.cwd()), socket.gethostname(), os.getpid()
+    facts.folder, facts.host = str(Path.cwd()), socket.gethostname()
     facts.launcher = launch.launcher
     config = launch.composer.config
     facts.monitor = str(config.get("monitor", ""))
     facts.monitor_mode = str(config.get("monitor_mode", "max"))
     return facts
+
+
+def _earlier_facts(directory: SweepDirectory) -> SweepFacts:
+    """Of earlier launches; empty where there are none, or they cannot be read any more."""
+    if directory.facts_file.exists():
+        try:
+            return SweepFacts.read(directory)
+        except RunError as error:
+            log.warning("%s is written anew: %s", directory.facts_file, error.__cause__)
+    return SweepFacts()
 
 
 def _distinct(jobs: Iterable[Job]) -> list[Job]:

@@ -11,13 +11,15 @@ import pytest
 
 from project import sweep as entry
 from project.errors import ConfigError, RunError
+from project.launch import cancelling
 from project.runs.directory import RunDirectory
+from project.runs.launchers import announced
 from project.runs.lock import Lock
 from project.runs.record import Best, Failure, RunRecord, read_record
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
 from tests.conftest import COLORS, COUNTS, TINY, TINY_MODEL, Command, Compose
 
-GONE = 2**22 + 1  # no process has this number
+OWN = f"process {os.getpid()} on {socket.gethostname()}"
 
 
 @pytest.fixture
@@ -28,7 +30,6 @@ def sweep(tmp_path: Path) -> SweepDirectory:
         command=[sys.executable, "-m", "platform", "--terse"],
         folder=str(tmp_path),
         host=socket.gethostname(),
-        process=GONE,
         launcher="local",
         overrides={f"seed={seed}": [f"seed={seed}"] for seed in (1, 2, 3)},
         monitor="val/macro_recall",
@@ -58,8 +59,16 @@ def test_status_shows_every_job_and_where_failures_are(
     assert "3 jobs: 1 finished, 0 running, 1 waiting, 1 failed" in done.stdout
     assert "best: val/macro_recall" in done.stdout
     assert f"failed: {sweep.path}/seed=2" in done.stdout
-    assert f"last launcher: local, process {GONE}" in done.stdout
+    assert f"last launcher: local on {socket.gethostname()}; not running any more" in done.stdout
     assert sorted(tmp_path.rglob("*")) == before  # it leaves nothing
+
+
+def test_status_names_the_launchers_that_run(
+    compose_config: Compose, sweep: SweepDirectory, capsys: Any
+) -> None:
+    with announced(sweep):
+        run(compose_config, sweep)
+    assert f"\nlauncher: local, {OWN}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["dir={}"], ["{}"], ["dir={}", "status"], ["{}", "status"]])
@@ -181,6 +190,7 @@ def test_search_may_have_more_trials_than_it_has_begun(
 ) -> None:
     facts = SweepFacts.read(sweep)
     facts.overrides = {"trial=00,lr=0.1": ["lr=0.1"]}
+    sweep.facts_file.unlink()  # jobs that it names would stay
     facts.write(sweep)
     RunRecord(state="finished").write(RunDirectory(sweep.path / "trial=00,lr=0.1"))
     run(compose_config, sweep, "action=retry")
@@ -190,14 +200,7 @@ def test_search_may_have_more_trials_than_it_has_begun(
 def test_sweep_that_runs_is_not_started_twice(
     compose_config: Compose, sweep: SweepDirectory, executed: list[Any]
 ) -> None:
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", "project.train"],
-        stdin=subprocess.PIPE,
-    )
-    facts = SweepFacts.read(sweep)
-    facts.process, facts.command = launcher.pid, [sys.executable, "-m", "project.train"]
-    facts.write(sweep)
-    with launcher, pytest.raises(RunError, match=rf"whose launcher is process {launcher.pid}\. W"):
+    with announced(sweep), pytest.raises(RunError, match=rf"whose launcher is {OWN}\. W"):
         run(compose_config, sweep, "action=retry")
     assert executed == []
 
@@ -223,7 +226,11 @@ def test_cancelling_what_does_not_run_says_how_it_is(
     assert "Stopped: 1 finished, 1 waiting, 1 failed." in capsys.readouterr().out
 
 
-def test_job_that_does_not_stop_is_named(compose_config: Compose, sweep: SweepDirectory) -> None:
+def test_job_that_does_not_stop_is_named(
+    compose_config: Compose, sweep: SweepDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "processes" / "self" / "fd").mkdir(parents=True)
+    monkeypatch.setattr(cancelling, "_PROCESSES", tmp_path / "processes")  # as elsewhere
     facts = SweepFacts.read(sweep)
     facts.host, facts.launcher = "another-machine", "slurm"
     facts.write(sweep)
@@ -245,14 +252,7 @@ def test_help_names_what_can_be_set(command: Command) -> None:
 def test_launcher_that_does_not_stop_is_named(
     compose_config: Compose, sweep: SweepDirectory
 ) -> None:
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", "project.train"],
-        stdin=subprocess.PIPE,
-    )
-    facts = SweepFacts.read(sweep)
-    facts.process, facts.command = launcher.pid, [sys.executable, "-m", "project.train"]
-    facts.write(sweep)
-    with launcher, pytest.raises(RunError, match=rf"\n  its launcher, process {launcher.pid}\n"):
+    with announced(sweep), pytest.raises(RunError, match=rf"\n  its launcher, {OWN}\n"):
         run(compose_config, sweep, "action=cancel", "patience_seconds=1")
 
 

@@ -145,7 +145,12 @@ class LocalLauncher(SweepLauncher):
             jobs_per_gpu=self.jobs_per_gpu,
             cpu_jobs=self.cpu_jobs,
             warm_start=self.warm_start,
+            on_cpu=self._trains_on_cpu(),
         )
+
+    def _trains_on_cpu(self) -> bool:
+        trainer = self._config.get("trainer") if self._config is not None else None
+        return trainer is not None and trainer.get("accelerator") == "cpu"
 
 
 def _returned(status: Status) -> JobReturn:

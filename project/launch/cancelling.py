@@ -11,6 +11,7 @@ from pathlib import Path
 from project.launch.remote.slurm_queue import take_back
 from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
+from project.runs.launchers import living_launchers
 from project.runs.progress import read_progress
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, read_jobs
 
@@ -18,24 +19,12 @@ _TICK_SECONDS = 0.5
 _PROCESSES = Path("/proc")  # where the system has it
 
 
-def launcher_lives(facts: SweepFacts) -> bool:
-    """Whether the last launcher of a sweep runs on this machine.
-
-    Args:
-        facts: Of the sweep.
-    """
-    if facts.host != socket.gethostname() or not facts.process or not facts.command:
-        return False
-    module = next((word for word in facts.command if word.startswith("project.")), "project.")
-    return module in _command_line(facts.process)  # the number may be another process's by now
-
-
 def cancel(
     sweep: SweepDirectory, facts: SweepFacts, say: Callable[[str], None], patience_seconds: float
 ) -> list[JobStatus]:
     """Stops all jobs of a sweep and waits until they have stopped.
 
-    The launcher is asked by a file. Jobs that have outlived theirs on this machine are asked by the
+    Launchers are asked by a file. Jobs on this machine that have outlived theirs are asked by the
     signal that it would have sent.
 
     Args:
@@ -51,23 +40,23 @@ def cancel(
         RunError: The file cannot be written, or the sweep is damaged.
     """
     write_text(sweep.cancel_file, "")
-    if facts.launcher == "slurm" and not launcher_lives(facts):
+    if facts.launcher == "slurm" and not living_launchers(sweep):
         take_back(sweep)  # jobs in the queue would begin once the file is gone
     begin, told, before = time.monotonic(), set[str](), -1
     while True:
-        lives = launcher_lives(facts)
+        lives = bool(living_launchers(sweep))
         running = [job for job in read_jobs(sweep) if job.state == "running"]
         if not running and not lives:
             break
         if time.monotonic() - begin > patience_seconds:
             return running
-        if not lives and facts.host == socket.gethostname():
+        if not lives:
             told |= _tell_orphans([job for job in running if job.name not in told])
         if len(running) != before:
             say(_waits_for(len(running)))
             before = len(running)
         time.sleep(_TICK_SECONDS)
-    if facts.host == socket.gethostname():
+    if facts.host == socket.gethostname():  # elsewhere, a launcher may live whose lock is not seen
         sweep.cancel_file.unlink(missing_ok=True)
     return []
 
@@ -141,14 +130,21 @@ def _named_in_commands(run: RunDirectory) -> set[int]:
     return {int(pid) for pid, _, args in pairs if str(run.path) in args and int(pid) != os.getpid()}
 
 
-def _command_line(process: int) -> str:
-    return _ps("-ww", "-o", "args=", "-p", str(process))
-
-
 def _parent(process: int) -> int:
-    return int(_ps("-o", "ppid=", "-p", str(process)).strip() or 0)
+    """The process that started another; 0 where it is not known."""
+    if not _PROCESSES.is_dir():
+        return int(_ps("-o", "ppid=", "-p", str(process)).strip() or 0)
+    try:
+        stat = (_PROCESSES / str(process) / "stat").read_text(errors="replace")
+    except OSError:  # ended
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])  # the command before may hold blanks and more
 
 
 def _ps(*options: str) -> str:
-    """What ``ps`` prints; empty where it knows no such process."""
-    return subprocess.run(["ps", *options], capture_output=True, text=True, check=False).stdout
+    """What ``ps`` prints; empty where it knows no such process, or where there is no ``ps``."""
+    try:
+        done = subprocess.run(["ps", *options], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout

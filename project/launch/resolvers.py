@@ -36,7 +36,8 @@ def sweep_name(arguments: Sequence[str]) -> str:
         >>> sweep_name(["--multirun", "data=folder", "hydra.launcher.retries=2"])
         'data=folder'
     """
-    return run_name([word for word in arguments if "=" in word and not word.startswith("-")])
+    words = [word for word in arguments if not word.startswith("-")]
+    return run_name([word for word in words if "=" in word or word.startswith("~")])
 
 
 def rerun_name(run: object, overrides: Sequence[str] | None) -> str:

@@ -23,10 +23,12 @@ class StopRequests:
     """Counts the requests to stop; one asks for checkpoints first, two want it at once.
 
     Args:
-        cancel_file: Its being there is a request, too; it is made from outside.
+        cancel_file: Its being there is a request, too; it is made from outside. What is there now
+            was meant for an earlier launch.
     """
 
     def __init__(self, cancel_file: Path) -> None:
+        cancel_file.unlink(missing_ok=True)
         self._cancel_file = cancel_file
         self._heard = 0
 
@@ -40,7 +42,6 @@ class StopRequests:
     @contextmanager
     def heard(self) -> Iterator[None]:
         """Listens during the block, where signals can be heard at all: in the main thread."""
-        self._cancel_file.unlink(missing_ok=True)  # of an earlier launch
         if threading.current_thread() is not threading.main_thread():
             yield
             return

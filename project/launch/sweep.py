@@ -1,11 +1,10 @@
 """The loop of a sweep: which job begins when, what becomes of those that end."""
 
-import logging
+import math
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, cast, get_args
+from typing import Any, cast, get_args
 
 from project.errors import ConfigError, EvenhandError, suggestion
 from project.launch.jobs.attempt import Attempt, Exit
@@ -18,11 +17,10 @@ from project.launch.stopping import StopRequests, Urgency
 from project.runs.lock import Lock, is_locked
 from project.runs.progress import read_progress
 from project.runs.record import read_record
-from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, read_job
-
-log = logging.getLogger(__name__)
+from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, Watcher
 
 _TICK_SECONDS = 0.5
+_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 40, 0.05
 _GRACE_SECONDS = 120.0  # for a checkpoint after a timeout, before the job is killed
 
 
@@ -44,7 +42,7 @@ class Options:
 
 
 def options(
-    retries: int, timeout_minutes: float | None, keep_checkpoints: str, reserve_gb: float
+    *, retries: Any, timeout_minutes: Any, keep_checkpoints: Any, reserve_gb: Any
 ) -> Options:
     """Checks what a launcher was configured with.
 
@@ -63,10 +61,11 @@ def options(
             f"hydra.launcher.keep_checkpoints: expected one of {', '.join(kinds)}, got "
             f"{keep_checkpoints!r}.{suggestion(str(keep_checkpoints), kinds)}"
         )
-    for name, value in (("retries", retries), ("reserve_gb", reserve_gb)):
-        if not value >= 0:
-            raise ConfigError(f"hydra.launcher.{name}: expected 0 or more, got {value}.")
-    if timeout_minutes is not None and not timeout_minutes > 0:
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise ConfigError(f"hydra.launcher.retries: expected 0 or more times, got {retries}.")
+    if not (_is_number(reserve_gb) and reserve_gb >= 0):
+        raise ConfigError(f"hydra.launcher.reserve_gb: expected 0 or more, got {reserve_gb}.")
+    if timeout_minutes is not None and not (_is_number(timeout_minutes) and timeout_minutes > 0):
         raise ConfigError(
             f"hydra.launcher.timeout_minutes: expected more than 0, or null, got {timeout_minutes}."
         )
@@ -74,16 +73,8 @@ def options(
     return Options(retries, timeout_minutes, keep, int(reserve_gb * 1e9))
 
 
-class Watcher(Protocol):
-    """Shows people how far a sweep is."""
-
-    def changed(self, jobs: Sequence[JobStatus]) -> None:
-        """Hears how all jobs are, whenever one may have changed."""
-        ...
-
-    def said(self, text: str) -> None:
-        """Hears something else that is worth a line."""
-        ...
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class Sweep:
@@ -116,14 +107,14 @@ class Sweep:
         self._options = options
         self._watcher = watcher
         self._data = data
-        self._jobs: dict[str, Job] = {}
         self._statuses: dict[str, JobStatus] = {}
-        self._queue: deque[Job] = deque()  # to be tried again, or given back
+        self._queue: deque[Job] = deque()  # to be begun, or tried again
         self._busy: list[Job] = []  # others work on them
         self._running: dict[str, _Started] = {}
         self._requests = StopRequests(directory.cancel_file)
         self._stopping = Urgency.NONE
         self._short = ""  # of disk
+        self._waits = False  # for places, and has said so
 
     def run(self) -> list[JobStatus]:
         """Runs all jobs that have not ended yet.
@@ -170,14 +161,18 @@ class Sweep:
             status = self._status(job)
             if not is_locked(job.run.lock_file) and decide(job, self._data) is Step.SKIP:
                 status.skipped = True
-                read_job(status)
+                self._end_as_recorded(status)
+            else:
+                self._queue.append(job)
         self._write_facts()
+        self._tidy()
         self._changed()
 
     def _fill(self) -> None:
         """Begins jobs as long as there is room for them."""
-        while not self._stopping and not self._short:
+        while not self._stopping and not self._short and self._may_have_more():
             if not self._executor.has_room(1):
+                self._say_that_it_waits()
                 return
             job = self._next()
             if job is None:
@@ -185,8 +180,16 @@ class Sweep:
             self._try(job)
             self._changed()
 
+    def _may_have_more(self) -> bool:
+        return bool(self._queue or self._busy) or not self._source.exhausted
+
+    def _say_that_it_waits(self) -> None:
+        if not self._running and not self._waits:
+            self._waits = True
+            self._watcher.said("Waiting: other sweeps have taken all places of this machine.")
+
     def _next(self) -> Job | None:
-        """A job to look at: one to try again, or a new one, or one that others have left."""
+        """A job to look at: one that waits, or a new one, or one that others have left."""
         if self._queue:
             return self._queue.popleft()
         job = self._source.take()
@@ -201,26 +204,31 @@ class Sweep:
     def _try(self, job: Job) -> None:
         """Begins a job, unless it has ended, or others work on it, or the disk is full."""
         status = self._status(job)
-        lock = Lock.take(job.run.lock_file)
-        if lock is None:
-            status.state, status.note = "running", "by another launcher, or one that is gone"
-            self._busy.append(job)
-            return
+        if job.name not in self._facts.overrides:
+            self._write_facts()
         try:
-            self._begin(job, status, lock)
-        except EvenhandError as error:
+            lock = Lock.take(job.run.lock_file)
+            if lock is None:
+                self._leave_to_others(job)
+                return
+            try:
+                self._begin(job, status, lock)
+            finally:
+                lock.release()
+        except (EvenhandError, OSError) as error:  # of this job; the rest goes on
             status.state, status.note = "failed", str(error)
             self._source.ended(status)
-        finally:
-            lock.release()
+
+    def _leave_to_others(self, job: Job) -> None:
+        status = self._status(job)
+        status.state, status.note = "running", "by another launcher, or one that is gone"
+        self._busy.append(job)
 
     def _begin(self, job: Job, status: JobStatus, lock: Lock) -> None:
         step = decide(job, self._data)
         status.note = ""
         if step is Step.SKIP:
-            status.record = read_record(job.run)
-            status.state = status.record.state
-            self._source.ended(status)
+            self._end_as_recorded(status)
             return
         reserve = self._options.reserve_bytes
         self._short = short_of_space(self._directory, self.statuses, reserve) or ""
@@ -234,6 +242,7 @@ class Sweep:
         )
         if not self._executor.holds_locks:
             lock.release()  # the process takes it, over there
+        job.run.progress_file.unlink(missing_ok=True)  # of the attempt before
         self._executor.begin(attempt)
         status.attempts, status.state, status.place = attempt.number, "running", attempt.place
         status.progress = status.record = None
@@ -251,8 +260,21 @@ class Sweep:
             return
         timed_out = ended.timed_out or (started.told is not None and not self._stopping)
         ended = replace(ended, timed_out=timed_out, stopped=bool(self._stopping))
-        status.record = attempt.concluded(ended)
-        status.state = status.record.state
+        lock = _lock_of_the_dead(attempt.job)
+        if lock is None:  # another launcher was quicker: the record is its job's
+            self._leave_to_others(attempt.job)
+            return
+        try:
+            status.record = attempt.concluded(ended)
+            status.state = status.record.state
+        except EvenhandError as error:  # a full disk, say
+            status.state, status.note = "failed", str(error)
+        finally:
+            lock.release()
+        self._go_on_after(attempt, status)
+        self._changed()
+
+    def _go_on_after(self, attempt: Attempt, status: JobStatus) -> None:
         again = attempt.number <= self._options.retries and not self._stopping
         if status.state == "failed" and again:
             status.state = "waiting"
@@ -261,9 +283,15 @@ class Sweep:
         elif status.state != "interrupted" or not self._stopping:
             self._source.ended(status)
         if status.state == "finished":
-            keep, mode = self._options.keep_checkpoints, self._facts.monitor_mode
-            tidy(self.statuses, keep, mode)
-        self._changed()
+            self._tidy()
+
+    def _end_as_recorded(self, status: JobStatus) -> None:
+        status.record = read_record(status.run)
+        status.state = status.record.state
+        self._source.ended(status)
+
+    def _tidy(self) -> None:
+        tidy(self.statuses, self._options.keep_checkpoints, self._facts.monitor_mode)
 
     def _look_around(self) -> None:
         """What comes with time: progress, timeouts, requests to stop."""
@@ -300,18 +328,28 @@ class Sweep:
 
     def _status(self, job: Job) -> JobStatus:
         if job.name not in self._statuses:
-            self._jobs[job.name] = job
             self._statuses[job.name] = JobStatus(job.name, job.run, job.overrides)
-            if job.name not in self._facts.overrides:
-                self._facts.overrides[job.name] = list(job.overrides)
-                self._write_facts()
         return self._statuses[job.name]
 
     def _write_facts(self) -> None:
-        self._facts.write(self._directory)
+        for status in self._statuses.values():
+            self._facts.overrides[status.name] = list(status.overrides)
+        try:
+            self._facts.write(self._directory)
+        except EvenhandError as error:
+            self._watcher.said(str(error))
 
     def _changed(self) -> None:
         self._watcher.changed(self.statuses)
+
+
+def _lock_of_the_dead(job: Job) -> Lock | None:
+    """The lock of a job whose process is gone; its children may have it for a moment longer."""
+    for _ in range(_LOCK_TRIES):
+        if (lock := Lock.take(job.run.lock_file)) is not None:
+            return lock
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return None
 
 
 @dataclass

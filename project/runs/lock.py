@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from project.errors import RunError
 from project.runs.atomic import explained
 
 INHERITED = "EVENHAND_LOCK_FD"  # file descriptor of a lock that this process was given
@@ -26,26 +27,33 @@ class Lock:
         self.descriptor = descriptor
 
     @classmethod
-    def take(cls, file: Path) -> "Lock | None":
+    def take(cls, file: Path, *, shared: bool = False) -> "Lock | None":
         """Takes a lock that nobody holds.
 
         Args:
             file: What is locked. It and its folders are made; its content does not matter.
+            shared: Whether others may hold it, too, if they also share it.
 
         Returns:
             The lock, or None if another process holds it.
 
         Raises:
-            RunError: If the file cannot be made.
+            RunError: If the file cannot be made, or its file system knows no locks.
         """
         with explained(file, "lock"):
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
+        except OSError as error:
+            os.close(descriptor)
+            raise RunError(
+                f"{file}: cannot be locked ({error.strerror}), as its file system has no locks. "
+                "Choose a folder on another disk with paths.output=<folder>."
+            ) from error
         return cls(descriptor)
 
     def release(self) -> None:

@@ -1,19 +1,24 @@
 """The directory of a sweep, and how far its jobs are: readable while it runs, and after."""
 
+import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from project.errors import RunError
 from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
-from project.runs.lock import is_locked
+from project.runs.lock import Lock, is_locked
 from project.runs.progress import Progress, read_progress
 from project.runs.record import RunRecord, read_record
 
 JobState = Literal["waiting", "running", "finished", "failed", "interrupted", "pruned"]
+
+_PATIENCE_SECONDS = 10.0  # with other launchers that write the facts, which takes moments
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,11 @@ class SweepDirectory:
         return self.path / ".sweep"
 
     @property
+    def launchers(self) -> Path:
+        """Folder with a locked file for each launcher that runs (`project.runs.launchers`)."""
+        return self.own / "launchers"
+
+    @property
     def cancel_file(self) -> Path:
         """Its being there asks the launcher to have the jobs write a checkpoint and to stop."""
         return self.own / "cancel"
@@ -55,7 +65,6 @@ class SweepFacts:
         command: The words that started it last, fit to be started again.
         folder: Where it was started.
         host: Machine of its last launcher.
-        process: Process id of its last launcher there.
         launcher: How jobs are started, such as ``local``.
         started: When it was first started, ISO 8601 in UTC.
         overrides: Of each job, by its directory's name, in the order of the sweep.
@@ -66,7 +75,6 @@ class SweepFacts:
     command: list[str] = field(default_factory=list)
     folder: str = ""
     host: str = ""
-    process: int = 0
     launcher: str = ""
     started: str = ""
     overrides: dict[str, list[str]] = field(default_factory=dict)
@@ -74,7 +82,7 @@ class SweepFacts:
     monitor_mode: str = "max"
 
     def write(self, sweep: SweepDirectory) -> None:
-        """Writes the facts, replacing earlier ones.
+        """Writes the facts, replacing earlier ones; jobs of other launchers stay, before ours.
 
         Args:
             sweep: The sweep that they describe.
@@ -82,7 +90,14 @@ class SweepFacts:
         Raises:
             RunError: The disk is full, or the place cannot be written.
         """
-        write_text(sweep.facts_file, json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n")
+        with _alone(sweep.own / "facts.lock"):
+            facts, earlier = self, None
+            with contextlib.suppress(RunError):  # there is none yet, or it has been damaged
+                earlier = SweepFacts.read(sweep)
+                facts = replace(self, overrides={**earlier.overrides, **self.overrides})
+            if facts != earlier:
+                text = json.dumps(asdict(facts), ensure_ascii=False, indent=2)
+                write_text(sweep.facts_file, f"{text}\n")
 
     @classmethod
     def read(cls, sweep: SweepDirectory) -> Self:
@@ -107,6 +122,19 @@ class SweepFacts:
                 f"expected the facts of a sweep in {sweep.facts_file}, got content that is none "
                 f"({error}). Start the sweep again by its command, which writes it anew."
             ) from error
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Holds a lock during the block, or none if another process keeps it: it may be suspended."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while (lock := Lock.take(file)) is None and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 @dataclass
@@ -136,6 +164,26 @@ class JobStatus:
     progress: Progress | None = None
     record: RunRecord | None = None
     note: str = ""
+
+
+class Watcher(Protocol):
+    """Shows a sweep while it runs."""
+
+    def changed(self, jobs: Sequence[JobStatus]) -> None:
+        """Hears how far all jobs are, whenever something happens and about twice a second.
+
+        Args:
+            jobs: In the order of the sweep; a search appends to them.
+        """
+        ...
+
+    def said(self, text: str) -> None:
+        """Hears what else people should know."""
+        ...
+
+    def closed(self) -> None:
+        """Hears that there will be nothing more; safe to call twice."""
+        ...
 
 
 def read_jobs(sweep: SweepDirectory) -> list[JobStatus]:

@@ -16,10 +16,6 @@ from project.runs.record import Best, RunRecord, recording
 SECONDS = 20.0  # longest that a job waits to be stopped
 
 
-class Stopped(BaseException):
-    """What a signal asks for."""
-
-
 def main() -> None:
     words = dict(word.lstrip("+").split("=", 1) for word in sys.argv[1:] if "=" in word)
     run = RunDirectory(Path(words["hydra.run.dir"].strip('"')))
@@ -41,8 +37,6 @@ def main() -> None:
     try:
         with recording(run, record):
             _act(act, value, run, record)
-    except Stopped:
-        sys.exit(143)
     finally:
         with (run.path.parent / "notes.jsonl").open("a") as notes:
             notes.write(json.dumps(note | {"ended": time.time()}) + "\n")
@@ -54,6 +48,14 @@ def _act(act: str, value: str, run: RunDirectory, record: RunRecord) -> None:
     elif act == "fail":
         print("about to fail", flush=True)
         raise ValueError("this recipe does not work")
+    elif act == "leave":
+        print("leaving from within", flush=True)
+        sys.exit(3)
+    elif act == "stubborn":  # does not heed what it is told
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        run.checkpoints.mkdir(exist_ok=True)
+        run.checkpoint("last").touch()
+        time.sleep(SECONDS)
     elif act == "fail_once" and not (run.path / "failed").exists():
         (run.path / "failed").touch()
         raise ValueError("the first time")
@@ -70,7 +72,7 @@ def _act(act: str, value: str, run: RunDirectory, record: RunRecord) -> None:
 
 
 def _stop(number: int, frame: object) -> None:
-    raise Stopped
+    sys.exit(128 + number)
 
 
 def _is_forked() -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from project.launch import cancelling
-from project.launch.cancelling import cancel, launcher_lives, main_process
+from project.launch.cancelling import cancel, main_process
 from project.runs.directory import RunDirectory
+from project.runs.launchers import announced
 from project.runs.lock import Lock
 from project.runs.progress import Progress, write_progress
 from project.runs.sweeps import SweepDirectory, SweepFacts
@@ -43,7 +44,7 @@ def facts(sweep: SweepDirectory) -> SweepFacts:
     """Of a sweep of two jobs whose launcher is gone."""
     command = [sys.executable, "-m", "project.train"]
     overrides: dict[str, list[str]] = {"seed=1": [], "seed=2": []}
-    facts = SweepFacts(command, "/", socket.gethostname(), 2**22 + 1, "local", "", overrides)
+    facts = SweepFacts(command, "/", socket.gethostname(), "local", "", overrides)
     facts.write(sweep)
     return facts
 
@@ -104,11 +105,17 @@ def test_nothing_to_stop_ends_at_once(sweep: SweepDirectory, facts: SweepFacts) 
     assert not sweep.cancel_file.exists()
 
 
-def test_job_of_another_machine_is_asked_by_the_file_alone_and_named(
-    sweep: SweepDirectory, facts: SweepFacts, run: RunDirectory, start: Start
+def test_job_that_no_process_here_works_on_is_asked_by_the_file_alone_and_named(
+    sweep: SweepDirectory,
+    facts: SweepFacts,
+    run: RunDirectory,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    facts.host = "elsewhere"
     process = start(run)
+    (tmp_path / "self" / "fd").mkdir(parents=True)
+    monkeypatch.setattr(cancelling, "_PROCESSES", tmp_path)  # as if it ran on another machine
     left = cancel(sweep, facts, lambda _: None, 1.2)
     assert [job.name for job in left] == ["seed=1"]
     assert process.poll() is None
@@ -118,29 +125,35 @@ def test_job_of_another_machine_is_asked_by_the_file_alone_and_named(
 def test_living_launcher_is_asked_by_the_file_and_waited_for(
     sweep: SweepDirectory, facts: SweepFacts, run: RunDirectory, start: Start
 ) -> None:
-    process = start(run, _JOB, "project.train")  # stands for the launcher and for its job
-    facts.process = process.pid
-    assert launcher_lives(facts)
+    process = start(run)
+    said: list[str] = []
 
     def react() -> None:
-        while not sweep.cancel_file.exists():
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
+        with announced(sweep):
+            announcement.set()
+            while not sweep.cancel_file.exists():
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+            while said[-1:] != ["Waiting until the launcher has ended"]:
+                time.sleep(0.02)
 
-    thread = threading.Thread(target=react)
+    announcement = threading.Event()
+    thread = threading.Thread(target=react, daemon=True)
     thread.start()
-    assert cancel(sweep, facts, lambda _: None, 30) == []
+    announcement.wait()
+    assert cancel(sweep, facts, said.append, 30) == []
     assert process.returncode == -signal.SIGKILL  # by `react`: it was not told by a signal
     thread.join()
     assert not sweep.cancel_file.exists()
 
 
-def test_launcher_is_known_by_host_and_command(facts: SweepFacts) -> None:
-    facts.process = os.getpid()  # these tests, which are no launcher
-    assert not launcher_lives(facts)
-    facts.command = []
-    assert not launcher_lives(facts)
+def test_request_stays_where_a_launcher_may_live_unseen(
+    sweep: SweepDirectory, facts: SweepFacts
+) -> None:
+    facts.host = "elsewhere"
+    assert cancel(sweep, facts, lambda _: None, 30) == []
+    assert sweep.cancel_file.exists()
 
 
 def test_process_that_trains_is_the_one_to_ask(run: RunDirectory, start: Start) -> None:
@@ -167,6 +180,23 @@ def test_without_a_table_of_files_commands_tell_the_process(
     assert main_process(run) is None
     process = start(run, _JOB, f"hydra.run.dir={run.path}")
     assert main_process(run) == process.pid
+
+
+def test_slim_container_without_ps_finds_the_process(
+    run: RunDirectory, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = start(run, _STARTER)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main_process(run) == starter.pid
+
+
+def test_nothing_is_known_where_neither_a_table_nor_ps_is(
+    run: RunDirectory, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start(run, _JOB, f"hydra.run.dir={run.path}")
+    monkeypatch.setattr(cancelling, "_PROCESSES", tmp_path / "nothing")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main_process(run) is None
 
 
 def _children(process: int) -> list[int]:

@@ -1,6 +1,6 @@
 import pytest
 
-from project.launch.resolvers import job_name, rerun_name
+from project.launch.resolvers import job_name, rerun_name, sweep_name
 
 
 def test_job_is_named_after_what_varies() -> None:
@@ -33,3 +33,10 @@ def test_repetition_is_named_after_the_run_without_its_time() -> None:
 @pytest.mark.parametrize("run", [None, "", 5, ["a", "b"]], ids=str)
 def test_whatever_is_given_as_a_run_has_a_name_until_it_is_refused(run: object) -> None:
     assert rerun_name(run, None).startswith("rerun=")
+
+
+def test_sweep_is_named_after_its_whole_command() -> None:
+    words = ["-m", "seed=1,2", "hydra.launcher.retries=1", "--config-dir=mine"]
+    assert sweep_name(words).startswith("seed=1,2")
+    assert sweep_name(words) != sweep_name([*words, "~loss.label_smoothing"])
+    assert sweep_name(words) == sweep_name([*words, "paths.output=elsewhere"])

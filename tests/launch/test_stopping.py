@@ -26,7 +26,7 @@ def test_handlers_are_given_back(tmp_path: Path) -> None:
 def test_file_of_now_is_a_request_and_one_of_an_earlier_launch_is_not(tmp_path: Path) -> None:
     file = tmp_path / "cancel"
     file.touch()
-    requests = StopRequests(file)
+    requests = StopRequests(file)  # that was meant for an earlier launch
     with requests.heard():
         found = [requests.urgency]
         file.touch()

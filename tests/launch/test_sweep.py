@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from project.errors import ConfigError, RunError
+from project.launch.jobs.attempt import Attempt, Exit
 from project.launch.jobs.job import Job
 from project.launch.jobs.source import ListedJobs
 from project.launch.local.executor import LocalExecutor
@@ -18,8 +19,10 @@ from project.launch.sweep import Options, Sweep, options
 from project.runs.directory import RunDirectory
 from project.runs.fingerprint import config_fingerprint
 from project.runs.lock import Lock
+from project.runs.progress import Progress, write_progress
 from project.runs.record import RunRecord, read_record
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
+from tests.launch import fake_job
 
 Run = Callable[..., list[JobStatus]]
 
@@ -38,6 +41,9 @@ class Watching:
 
     def said(self, text: str) -> None:
         self.texts.append(text)
+
+    def closed(self) -> None:
+        pass
 
 
 @pytest.fixture(autouse=True)
@@ -203,14 +209,86 @@ def test_ctrl_c_has_jobs_write_a_checkpoint_and_keeps_the_queue(sweep: Path) -> 
 
 
 def test_ctrl_c_twice_ends_jobs_at_once(sweep: Path) -> None:
-    def twice(statuses: Sequence[JobStatus]) -> None:
-        if all((sweep / name / "checkpoints" / "last.ckpt").exists() for name in "a"):
+    def interrupt(statuses: Sequence[JobStatus]) -> None:
+        if (sweep / "a" / "checkpoints" / "last.ckpt").exists():
             os.kill(os.getpid(), signal.SIGINT)
 
-    stopped = made(sweep, [job(sweep, "a", "wait")], Watching(twice))
+    stopped = made(sweep, [job(sweep, "a", "stubborn")], Watching(interrupt))
+    begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
+    assert time.monotonic() - begin < fake_job.SECONDS
     assert states(stopped.statuses) == {"a": "interrupted"}
+    assert stopped.statuses[0].record is not None
+    assert stopped.statuses[0].record.error is not None
+    assert "SIGKILL" in stopped.statuses[0].record.error.message
+
+
+def test_job_that_exits_from_within_has_failed(sweep: Path) -> None:
+    done = made(sweep, [job(sweep, "a", "leave")], retries=1).run()
+    assert [(status.state, status.attempts) for status in done] == [("failed", 2)]
+    assert done[0].record is not None
+    assert done[0].record.error is not None
+    assert "leaving from within" in done[0].record.error.output
+
+
+def test_record_that_cannot_be_written_costs_one_job_only(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(attempt: Attempt, ended: Exit) -> RunRecord:
+        raise RunError("cannot write: No space left on device")
+
+    monkeypatch.setattr(Attempt, "concluded", full)
+    done = made(sweep, [job(sweep, "a", "kill"), job(sweep, "b", "kill")]).run()
+    assert states(done) == {"a": "failed", "b": "failed"}
+    assert "No space left" in done[0].note
+
+
+def test_refused_launch_leaves_the_facts_of_the_sweep(sweep: Path) -> None:
+    made(sweep, [job(sweep, "a", "ok")]).run()
+    RunDirectory(sweep / "a").config_file.parent.mkdir(parents=True)
+    RunDirectory(sweep / "a").config_file.write_text("{seed: 1, act: ok}")
+    before = SweepDirectory(sweep).facts_file.read_bytes()
+    with pytest.raises(RunError, match="of another configuration"):
+        made(sweep, [job(sweep, "0", "ok"), job(sweep, "a", "ok", width=8)]).run()
+    assert SweepDirectory(sweep).facts_file.read_bytes() == before
+
+
+def test_what_has_finished_waits_for_no_place(sweep: Path) -> None:
+    jobs = [job(sweep, "a", "ok")]
+    made(sweep, jobs).run()
+    taken = Slots(cpu_slots(1, 1, 1))
+    assert taken.take() is not None
+    assert states(made(sweep, jobs, slots=Slots(cpu_slots(1, 1, 1))).run()) == {"a": "finished"}
+
+
+def test_sweep_that_waits_for_others_says_so_once(sweep: Path) -> None:
+    taken = Slots(cpu_slots(1, 1, 1)).take()
+    assert taken is not None
+    other = threading.Timer(1.5, taken[1][0].release)
+    other.start()
+    watcher = Watching()
+    done = made(sweep, [job(sweep, "a", "ok")], watcher, Slots(cpu_slots(1, 1, 1))).run()
+    other.join()
+    assert states(done) == {"a": "finished"}
+    assert watcher.texts == ["Waiting: other sweeps have taken all places of this machine."]
+
+
+def test_new_attempt_does_not_show_the_progress_of_the_one_before(sweep: Path) -> None:
+    one = job(sweep, "a", "ok:1")
+    write_progress(one.run, Progress(5, 6, 0.9, "val/loss", 0.1, 100.0, 10.0))
+    seen: list[Progress | None] = []
+    made(sweep, [one], Watching(lambda jobs: seen.append(jobs[0].progress))).run()
+    assert set(seen) == {None}
+
+
+def test_checkpoints_of_jobs_that_finished_before_are_tidied_too(sweep: Path) -> None:
+    one = job(sweep, "a", "ok")
+    made(sweep, [one]).run()
+    one.run.checkpoints.mkdir()
+    one.run.checkpoint("last").touch()
+    made(sweep, [one], keep_checkpoints="none").run()
+    assert not one.run.checkpoint("last").exists()
 
 
 def test_file_asks_to_stop_as_ctrl_c_does(sweep: Path) -> None:
@@ -271,7 +349,11 @@ def test_sweep_lists_its_jobs_for_others_to_read(sweep: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"retries": -1}, "retries: expected 0 or more, got -1"),
+        ({"retries": -1}, "retries: expected 0 or more times, got -1"),
+        ({"retries": "abc"}, "retries: expected 0 or more times, got abc"),
+        ({"retries": True}, "retries: expected 0 or more times, got True"),
+        ({"reserve_gb": float("inf")}, "reserve_gb: expected 0 or more, got inf"),
+        ({"timeout_minutes": "soon"}, "timeout_minutes: expected more than 0, or null, got soon"),
         ({"reserve_gb": -1}, "reserve_gb: expected 0 or more"),
         ({"timeout_minutes": 0}, "timeout_minutes: expected more than 0"),
         ({"keep_checkpoints": "bets"}, "keep_checkpoints: expected one of all, .*best"),

@@ -1,8 +1,10 @@
+import threading
 from pathlib import Path
 
 import pytest
 
 from project.errors import RunError
+from project.runs import sweeps
 from project.runs.directory import RunDirectory
 from project.runs.lock import Lock
 from project.runs.progress import Progress, write_progress
@@ -15,7 +17,7 @@ def sweep(tmp_path: Path) -> SweepDirectory:
     """A sweep of three jobs that has just been written."""
     sweep = SweepDirectory(tmp_path / "sampler=natural,balanced")
     overrides = {name: [f"sampler={name}"] for name in ("root", "natural", "모자")}
-    SweepFacts(["python"], "/here", "host", 7, "local", "now", overrides).write(sweep)
+    SweepFacts(["python"], "/here", "host", "local", "now", overrides).write(sweep)
     return sweep
 
 
@@ -31,6 +33,7 @@ def test_every_file_has_its_place(tmp_path: Path) -> None:
         sweep.facts_file: "sweep.json",
         sweep.log_file: "sweep.log",
         sweep.own: ".sweep",
+        sweep.launchers: ".sweep/launchers",
         sweep.cancel_file: ".sweep/cancel",
     }
     assert places == {tmp_path / expected: expected for expected in places.values()}
@@ -38,9 +41,65 @@ def test_every_file_has_its_place(tmp_path: Path) -> None:
 
 def test_facts_are_read_as_they_were_written(sweep: SweepDirectory) -> None:
     facts = SweepFacts.read(sweep)
-    assert (facts.command, facts.process, facts.launcher) == (["python"], 7, "local")
+    assert (facts.command, facts.host, facts.launcher) == (["python"], "host", "local")
     assert list(facts.overrides) == ["root", "natural", "모자"]
     assert facts.monitor_mode == "max"
+
+
+def test_launchers_of_one_directory_keep_each_others_jobs(sweep: SweepDirectory) -> None:
+    ours, theirs = SweepFacts.read(sweep), SweepFacts.read(sweep)
+    theirs.overrides = {"root": ["old"], "theirs": []}
+    theirs.write(sweep)
+    ours.overrides = {"ours": [], "root": ["sampler=root"]}
+    ours.write(sweep)
+    together = SweepFacts.read(sweep).overrides
+    assert list(together) == ["root", "natural", "모자", "theirs", "ours"]
+    assert together["root"] == ["sampler=root"]
+
+
+def test_facts_that_are_written_at_once_lose_no_job(sweep: SweepDirectory) -> None:
+    together = threading.Barrier(4)
+
+    def launch(number: int) -> None:
+        facts = SweepFacts()
+        together.wait()
+        for job in range(5):
+            facts.overrides[f"{number}-{job}"] = []
+            facts.write(sweep)
+
+    threads = [threading.Thread(target=launch, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(SweepFacts.read(sweep).overrides) == 3 + 4 * 5
+
+
+def test_facts_that_did_not_change_are_not_written_again(sweep: SweepDirectory) -> None:
+    before = sweep.facts_file.stat().st_ino
+    facts = SweepFacts.read(sweep)
+    facts.write(sweep)
+    assert sweep.facts_file.stat().st_ino == before
+    facts.folder = "/there"
+    facts.write(sweep)
+    assert SweepFacts.read(sweep).folder == "/there"
+
+
+def test_process_that_is_suspended_keeps_nobody_from_writing(
+    sweep: SweepDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "_PATIENCE_SECONDS", 0.1)
+    lock = Lock.take(sweep.own / "facts.lock")
+    assert lock is not None
+    SweepFacts(overrides={"late": []}).write(sweep)
+    lock.release()
+    assert list(SweepFacts.read(sweep).overrides) == ["root", "natural", "모자", "late"]
+
+
+def test_damaged_facts_are_written_anew(sweep: SweepDirectory) -> None:
+    sweep.facts_file.write_text("{", encoding="utf-8")
+    SweepFacts(overrides={"root": []}).write(sweep)
+    assert list(SweepFacts.read(sweep).overrides) == ["root"]
 
 
 def test_folder_without_a_sweep_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Where the jobs of a sweep come from: a list, or a search that chooses the next by the last."""
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -12,7 +11,7 @@ class Source(Protocol):
     """Gives jobs and hears how they end."""
 
     def known(self) -> list[Job]:
-        """The jobs that are certain already, in the order of the sweep."""
+        """The jobs that are certain already, in the order of the sweep; `take` gives others."""
         ...
 
     def take(self) -> Job | None:
@@ -38,20 +37,19 @@ class ListedJobs:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = list(jobs)
-        self._left = deque(self._jobs)
 
     def known(self) -> list[Job]:
         """All jobs."""
         return self._jobs
 
     def take(self) -> Job | None:
-        """The next job."""
-        return self._left.popleft() if self._left else None
+        """None: all jobs are known."""
+        return None
 
     def ended(self, status: JobStatus) -> None:
         """Changes nothing."""
 
     @property
     def exhausted(self) -> bool:
-        """Whether all jobs have been given."""
-        return not self._left
+        """It is from the beginning."""
+        return True

@@ -41,7 +41,7 @@ def chosen_gpus(gpus: str | int | Sequence[int | str] | None) -> list[str]:
 
     Args:
         gpus: ``auto`` for all that are visible; numbers of visible ones, counted from 0 as torch
-            counts them; or names as `visible_gpus` gives them. None, 0 or nothing: no GPU.
+            counts them; or names as `visible_gpus` gives them. None or nothing: no GPU.
 
     Returns:
         Names as ``CUDA_VISIBLE_DEVICES`` takes them.
@@ -50,8 +50,10 @@ def chosen_gpus(gpus: str | int | Sequence[int | str] | None) -> list[str]:
         ConfigError: If a number or a name is not among the visible ones, or comes twice. Where
             nothing tells which GPUs there are, what was asked for is believed.
     """
-    if gpus in (None, 0, "none") or (not isinstance(gpus, str | int) and not gpus):
+    if gpus is None or gpus == "none" or (isinstance(gpus, Sequence) and not gpus):
         return []
+    if isinstance(gpus, bool | float):
+        raise ConfigError(f"hydra.launcher.gpus: expected auto, numbers or null, got {gpus}.")
     visible = visible_gpus()
     if gpus == "auto":
         return visible

@@ -39,6 +39,7 @@ def local_executor(
     jobs_per_gpu: int = 1,
     cpu_jobs: int | str = "auto",
     warm_start: bool = True,
+    on_cpu: bool = False,
 ) -> "LocalExecutor":
     """Cuts this machine into places for jobs.
 
@@ -50,12 +51,21 @@ def local_executor(
         jobs_per_gpu: Jobs that share a GPU.
         cpu_jobs: Without a GPU, jobs at the same time.
         warm_start: Whether jobs are forked from a process that has imported what they need.
+        on_cpu: Whether jobs train on the CPU whatever there is. They take a GPU's place all the
+            same, unless they have more processes than there are GPUs.
 
     Raises:
         ConfigError: If there are no such GPUs, or the numbers do not fit together.
     """
     names = chosen_gpus(gpus)
     cores = available_cores()
+    if gpus_per_job == "auto" and 0 < len(names) < devices:
+        if not on_cpu:
+            raise ConfigError(
+                f"trainer.devices={devices}: expected at most {len(names)}, the GPUs that the "
+                "launcher may use for a job."
+            )
+        names = []
     if names:
         per_job = _number("gpus_per_job", gpus_per_job) or devices
         slots = gpu_slots(names, per_job, _number("jobs_per_gpu", jobs_per_gpu) or 1, cores)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _SERVER = "project.launch.local.fork_server"
 _READY_SECONDS = 180.0  # importing torch from a cold network disk takes its time
-_ANSWER_SECONDS = 30.0
+_ANSWER_SECONDS = 300.0  # a machine that swaps
 
 
 class ForkServer:
@@ -36,6 +36,7 @@ class ForkServer:
         self._channel = channel
         self._unread = b""
         self._ended: list[tuple[int, int]] = []
+        self._closed = False  # by the server
 
     @classmethod
     def start(cls, modules: Sequence[str], threads: str) -> Self | None:
@@ -76,6 +77,10 @@ class ForkServer:
 
         Returns:
             Its process id, which is that of its session, too; None if the server is gone.
+
+        Raises:
+            TimeoutError: The server does not answer. It may have started the job or not, so nobody
+                else should; the server is killed.
         """
         message = json.dumps(asdict(request)).encode() + b"\n"
         try:
@@ -84,6 +89,9 @@ class ForkServer:
         except OSError:
             return None
         answer = self._next(_ANSWER_SECONDS, "started")
+        if answer is None and self.alive and not self._closed:
+            self._server.kill()
+            raise TimeoutError(f"no answer for {_ANSWER_SECONDS:.0f} s")
         return None if answer is None else int(answer[0])
 
     def ended(self) -> list[tuple[int, int]]:
@@ -97,10 +105,6 @@ class ForkServer:
     def alive(self) -> bool:
         """Whether the server still runs."""
         return self._server.poll() is None
-
-    def fileno(self) -> int:
-        """What to wait for: it becomes readable when a job ends."""
-        return self._channel.fileno()
 
     def close(self) -> None:
         """Has the server end; its jobs live on."""
@@ -125,8 +129,14 @@ class ForkServer:
                     self._ended.append((values[0], values[1]))
                 continue
             ready, _, _ = select.select([self._channel], [], [], seconds)
-            data = self._channel.recv(1 << 16) if ready else b""
+            if not ready:
+                return None
+            try:
+                data = self._channel.recv(1 << 16)
+            except ConnectionError:  # it died with a request unread
+                data = b""
             if not data:
+                self._closed = True
                 return None
             self._unread += data
 

@@ -29,13 +29,15 @@ class Slot:
         name: For people, such as ``GPU 2``.
         gpus: As ``CUDA_VISIBLE_DEVICES`` takes them; none for a place on the CPU.
         cores: That the job may use.
-        parts: What is locked while the job runs, one name a GPU share or core.
+        parts: What is locked while the job runs: GPUs, shares of one, cores.
+        shared: Of these, what other jobs may use as well, if they share it.
     """
 
     name: str
     gpus: tuple[str, ...]
     cores: int
     parts: tuple[str, ...]
+    shared: tuple[str, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,7 +76,7 @@ def gpu_slots(gpus: Sequence[str], per_job: int, per_gpu: int, cores: int) -> li
     groups = [tuple(gpus[i : i + per_job]) for i in range(0, len(gpus) - per_job + 1, per_job)]
     share = max(1, cores // (len(groups) * per_gpu))
     return [
-        Slot(_gpu_name(group, number, per_gpu), group, share, _gpu_parts(group, number))
+        _gpu_slot(group, number, per_gpu, share)
         for number in range(per_gpu)  # so that first every GPU gets a job, and then a second one
         for group in groups
     ]
@@ -90,7 +92,11 @@ def cpu_slots(jobs: int | None, per_job: int, cores: int) -> list[Slot]:
     """
     count = jobs or max(1, cores // per_job)
     share = max(1, cores // count)
-    return [Slot(f"CPU {number}", (), share, (f"cpu-{number}",)) for number in range(count)]
+    cut = [range(number * share, (number + 1) * share) for number in range(count)]
+    return [
+        Slot(f"CPU {number}", (), share, tuple(f"cpu-{core}" for core in its))
+        for number, its in enumerate(cut)
+    ]
 
 
 class Slots:
@@ -129,7 +135,7 @@ class Slots:
     def _locked(self, slot: Slot) -> list[Lock] | None:
         locks: list[Lock] = []
         for part in slot.parts:
-            lock = Lock.take(self._folder / f"{part}.lock")
+            lock = Lock.take(self._folder / f"{part}.lock", shared=part in slot.shared)
             if lock is None:
                 for taken in locks:
                     taken.release()
@@ -143,13 +149,12 @@ def _folder() -> Path:
     return Path(told) if told else Path(tempfile.gettempdir()) / f"evenhand-{getpass.getuser()}"
 
 
-def _gpu_name(gpus: Sequence[str], number: int, per_gpu: int) -> str:
+def _gpu_slot(gpus: tuple[str, ...], number: int, per_gpu: int, cores: int) -> Slot:
     name = f"GPU {'+'.join(_short(gpu) for gpu in gpus)}"
-    return name if per_gpu == 1 else f"{name}.{number}"
-
-
-def _gpu_parts(gpus: Sequence[str], number: int) -> tuple[str, ...]:
-    return tuple(re.sub(r"[^\w.-]", "_", f"gpu-{gpu}.{number}") for gpu in gpus)
+    whole = tuple(re.sub(r"[^\w-]", "_", f"gpu-{gpu}") for gpu in gpus)
+    if per_gpu == 1:
+        return Slot(name, gpus, cores, whole)
+    return Slot(f"{name}.{number}", gpus, cores, (*whole, f"{whole[0]}.{number}"), whole)
 
 
 def _short(gpu: str) -> str:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from project.report.sweeps.lines import Lines, into
 from project.report.sweeps.table import jobs_view
-from project.report.sweeps.watcher import Everyone, Watcher
+from project.report.sweeps.watcher import Everyone
 from project.report.sweeps.words import printable
-from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
+from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, Watcher
 
 
 def watcher_for(console: Console, sweep: SweepDirectory, facts: SweepFacts) -> Watcher:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from project.errors import RunError
@@ -169,4 +168,4 @@ def _is_finished(job: JobStatus) -> bool:
 
 def _print_below(text: str, style: str, console: Console) -> None:
     for line in text.splitlines():
-        console.print(Padding(Text(line, style), (0, 0, 0, 2), expand=False), soft_wrap=True)
+        console.print(Text(f"  {line}", style), soft_wrap=True)

@@ -49,9 +49,17 @@ def test_what_was_stopped_goes_on_from_its_checkpoint(make_run: MakeRun, state: 
         (TIMED_OUT, Step.CONTINUE),
         ("ValueError", Step.START),
         (EXITED, Step.CONTINUE),
+        ("SystemExit", Step.START),
+        ("RuntimeError", Step.START),
+        ("OSError", Step.CONTINUE),
+        ("ConnectionResetError", Step.CONTINUE),
+        ("FileNotFoundError", Step.CONTINUE),
+        ("MemoryError", Step.CONTINUE),
+        ("OutOfMemoryError", Step.CONTINUE),
+        ("RunError", Step.CONTINUE),
     ],
 )
-def test_failure_of_its_own_starts_anew_and_one_from_outside_goes_on(
+def test_failure_of_its_own_starts_anew_and_one_from_around_it_goes_on(
     make_run: MakeRun, kind: str, step: Step
 ) -> None:
     run = make_run("a", CONFIG, state="failed", error=Failure(kind, "why"))
@@ -88,11 +96,15 @@ def test_fingerprint_that_was_taken_by_other_rules_is_no_difference(make_run: Ma
     assert decide(job_in(run)) is Step.SKIP
 
 
-def test_failed_run_of_another_configuration_without_checkpoints_is_not_in_the_way(
-    make_run: MakeRun,
+@pytest.mark.parametrize("state", ["failed", "interrupted", "running"])
+def test_run_that_has_reached_nothing_is_not_in_the_way_of_another(
+    make_run: MakeRun, state: State
 ) -> None:
-    run = make_run("a", CONFIG, state="failed", error=Failure("ValueError", "why"))
-    assert decide(job_in(run, {**CONFIG, "seed": 2})) is Step.START
+    run = make_run("a", CONFIG, state=state, data="before")
+    other = job_in(run, {**CONFIG, "seed": 2})
+    assert decide(other, lambda _: "after") is Step.START
+    run.config_file.unlink()  # it was killed before it wrote one
+    assert decide(other) is Step.START
 
 
 def test_other_data_are_refused(make_run: MakeRun) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,7 @@ def test_variable_decides_what_is_visible(
         ("auto", ["5", "GPU-aaaa", "7"]),
         ([0, 2], ["5", "7"]),
         (1, ["GPU-aaaa"]),
+        (0, ["5"]),
         ("GPU-aaaa", ["GPU-aaaa"]),
         (None, []),
         ([], []),
@@ -76,6 +78,12 @@ def test_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     with pytest.raises(ConfigError, match=r"visible here \(0: 5, 1: 7\), got 2"):
         chosen_gpus([0, 2])
+
+
+@pytest.mark.parametrize("asked", [1.5, True])
+def test_what_is_no_number_is_refused(asked: Any) -> None:
+    with pytest.raises(ConfigError, match="gpus: expected auto, numbers or null, got"):
+        chosen_gpus(asked)
 
 
 def test_gpu_that_comes_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

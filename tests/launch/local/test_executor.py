@@ -185,6 +185,18 @@ def test_gpus_of_a_job_are_those_that_its_trainer_wants(
     assert len(local_executor(tmp_path, 2, gpus_per_job=1, jobs_per_gpu=2)._slots) == 8
 
 
+def test_jobs_of_more_processes_than_gpus_run_on_the_cpu_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    on_cpu = local_executor(tmp_path, 2, on_cpu=True)
+    assert on_cpu.has_room(1)
+    on_cpu.close()
+    assert on_cpu._slots._slots[0].gpus == ()
+    with pytest.raises(ConfigError, match=r"trainer\.devices=2: expected at most 1"):
+        local_executor(tmp_path, 2)
+
+
 @pytest.mark.parametrize("given", [{"cpu_jobs": 0}, {"cpu_jobs": "some"}])
 def test_number_that_makes_no_sense_is_refused(given: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cpu_jobs: expected auto, or 1 or more, got"):

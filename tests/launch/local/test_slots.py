@@ -71,6 +71,31 @@ def test_places_of_one_machine_are_shared_by_sweeps() -> None:
     assert here.take() is None
 
 
+def test_whole_gpu_is_not_given_while_others_share_it() -> None:
+    sharing = Slots(gpu_slots(["0"], 1, 2, cores=2))
+    first, second = sharing.take(), sharing.take()
+    assert first is not None
+    assert second is not None
+    for lock in first[1]:
+        lock.release()
+    whole = Slots(gpu_slots(["0"], 1, 1, cores=2))
+    assert whole.take() is None
+    for lock in second[1]:
+        lock.release()
+    assert whole.take() is not None
+    assert Slots(gpu_slots(["0"], 1, 2, cores=2)).take() is None
+
+
+def test_wide_and_narrow_places_on_the_cpu_do_not_overlap() -> None:
+    wide = Slots(cpu_slots(2, 1, cores=4))
+    taken = wide.take()
+    assert taken is not None
+    assert taken[0].parts == ("cpu-0", "cpu-1")
+    narrow = Slots(cpu_slots(4, 1, cores=4)).take()
+    assert narrow is not None
+    assert narrow[0].name == "CPU 2"
+
+
 def test_place_of_two_gpus_needs_both() -> None:
     one = Slots(gpu_slots(["1"], 1, 1, cores=2))
     both = Slots(gpu_slots(["0", "1"], 2, 1, cores=2))

@@ -61,13 +61,16 @@ def measured(job: Job) -> dict[str, float]:
 class Launcher:
     """Runs the trials of a search one after the other; notes each that it trained."""
 
-    def __init__(self, sweep: Path, search: Search) -> None:
-        self.source = OptunaSource(search, SweepDirectory(sweep), composed(sweep))
+    def __init__(self, sweep: Path, search: Search, compose: Compose | None = None) -> None:
+        self.source = OptunaSource(search, SweepDirectory(sweep), compose or composed(sweep))
         self.trained: list[Job] = []
+        self._known: list[Job] | None = None
 
     def step(self, act: Callable[[Job, RunRecord], None] | None = None) -> JobStatus | None:
         """One trial; None if there is none now."""
-        job = self.source.take()
+        if self._known is None:
+            self._known = self.source.known()
+        job = self._known.pop(0) if self._known else self.source.take()
         if job is None:
             return None
         if decide(job) is not Step.SKIP:
@@ -86,7 +89,7 @@ class Launcher:
     def run(self, act: Callable[[Job, RunRecord], None] | None = None) -> list[Job]:
         """All trials; returns those that were trained."""
         try:
-            while not self.source.exhausted and self.step(act):
+            while self.step(act):
                 pass
         finally:
             self.source.close()

@@ -1,20 +1,25 @@
 import contextlib
 import json
-from collections.abc import Sequence
+import re
+import socket
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from hydra.errors import ConfigCompositionException
+from omegaconf.errors import KeyValidationError
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from project.errors import RunError
+from project.errors import ConfigError, RunError
 from project.launch.jobs.job import Job
+from project.launch.search.source import Compose
 from project.launch.search.storage import open_storage
 from project.launch.search.trial import TRIAL
-from project.runs.record import RunRecord
+from project.runs.record import TIMED_OUT, Failure, RunRecord
 from project.runs.sweeps import JobStatus
 from tests.launch.search import conftest
 from tests.launch.search.conftest import WORDS, Launcher, fails, measured, prunes, search_of
@@ -185,8 +190,8 @@ def test_trial_of_a_launcher_that_lives_is_left_to_it(sweep: Path) -> None:
     assert other.source.take() is None
     before = one.source.exhausted  # the other may be killed yet
     other.source.close()
-    assert one.source.known() == [second]
-    assert one.source.take() == second
+    assert one.source.known() == one.source.known() == [second]
+    assert one.source.take() is None  # it is ours already
     assert (before, one.source.exhausted) == (False, True)
     one.source.close()
 
@@ -227,6 +232,78 @@ def test_interrupted_trial_goes_on_in_the_next_launch(sweep: Path) -> None:
     second = Launcher(sweep, search_of(sweep, n_trials=1)).run()
     assert [job.name for job in second] == [first.trained[0].name]
     assert states(sweep) == [TrialState.COMPLETE]
+
+
+def test_trial_whose_time_was_over_goes_on_in_the_next_launch(sweep: Path) -> None:
+    def takes_too_long(job: Job, record: RunRecord) -> None:
+        record.state, record.error = "failed", Failure(TIMED_OUT, "It took too long.")
+
+    first = Launcher(sweep, search_of(sweep, n_trials=1))
+    first.step(takes_too_long)
+    assert first.source.exhausted
+    assert first.source.take() is None  # not again in this launch
+    first.source.close()
+    assert states(sweep) == [TrialState.RUNNING]
+    again = Launcher(sweep, search_of(sweep, n_trials=1))
+    assert [job.name for job in again.source.known()] == [first.trained[0].name]
+    again.source.close()
+
+
+def composed_for_sgd_only(sweep: Path) -> Compose:
+    """Adam has no momentum, so that some combinations make no sense."""
+    compose = conftest.composed(sweep)
+
+    def composed(overrides: Sequence[str], number: int, environment: Mapping[str, str]) -> Job:
+        if "optimizer=adam" in overrides:
+            raise ConfigCompositionException("no such key") from KeyValidationError("momentum")
+        return compose(overrides, number, environment)
+
+    return composed
+
+
+MOMENTUM = ("data=folder", "optimizer=sgd,adam", "optimizer.momentum=range(0.5,0.9,0.1)")
+
+
+def test_combination_that_cannot_be_composed_is_a_failed_trial_and_the_search_goes_on(
+    sweep: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    search = search_of(sweep, MOMENTUM, n_trials=8)
+    launcher = Launcher(sweep, search, composed_for_sgd_only(sweep))
+    trained = launcher.run()
+    trials = study_of(sweep).trials
+    bad = [trial for trial in trials if trial.params["optimizer"] == "adam"]
+    assert 0 < len(bad) < 8
+    assert len(trained) == 8 - len(bad)
+    assert {trial.state for trial in bad} == {TrialState.FAIL}
+    assert launcher.source.not_composed == [trial.number for trial in bad]
+    assert bad[0].user_attrs["error"] == "it cannot be composed: no such key momentum"
+    assert f"Trial {bad[0].number} has failed: it cannot be composed" in caplog.text
+    assert Launcher(sweep, search, composed_for_sgd_only(sweep)).run() == []
+
+
+def test_trial_that_was_left_behind_and_cannot_be_composed_any_more_ends_no_search(
+    sweep: Path,
+) -> None:
+    search = search_of(sweep, ("data=folder", "optimizer=adam,sgd"), n_trials=6)
+    killed = Launcher(sweep, search)
+    taken = [killed.source.take() for _ in range(6)]
+    assert all(taken)
+    killed.source.close()
+    again = Launcher(sweep, search, composed_for_sgd_only(sweep))
+    assert 0 < len(again.source.known()) < 6
+    assert 0 < len(again.source.not_composed) < 6
+    again.run()
+    assert set(states(sweep)) == {TrialState.COMPLETE, TrialState.FAIL}
+
+
+def test_mistake_that_all_trials_share_ends_the_search(sweep: Path) -> None:
+    def mistaken(overrides: Sequence[str], number: int, environment: Mapping[str, str]) -> Job:
+        raise ConfigError("model.widht: there is no such key.")
+
+    launcher = Launcher(sweep, search_of(sweep, n_trials=20), mistaken)
+    with pytest.raises(ConfigError, match="widht"):
+        launcher.run()
+    assert states(sweep) == [TrialState.FAIL] * 10
 
 
 def test_failed_job_is_a_failed_trial_with_its_reason(sweep: Path) -> None:
@@ -337,6 +414,46 @@ def test_study_of_something_else_is_refused(sweep: Path) -> None:
         Launcher(sweep, search_of(sweep))
 
 
+def test_study_of_a_sweep_in_another_folder_is_refused(tmp_path: Path) -> None:
+    shared = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both", "n_trials": 1}
+    one, other = tmp_path / "one", tmp_path / "other"
+    Launcher(one, search_of(one, **shared)).run()
+    host = re.escape(socket.gethostname())
+    with pytest.raises(
+        RunError,
+        match=rf"study both of the sweep in {one} on {host}, expected one of {other} on {host}\. "
+        r"Go on there, or choose another study with hydra\.sweeper\.study_name=<another>",
+    ):
+        Launcher(other, search_of(other, **shared))
+    assert Launcher(one, search_of(one, **shared)).run() == []
+
+
+def test_same_folder_by_another_path_or_host_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both"}
+    one, moved = tmp_path / "one", tmp_path / "moved"
+    Launcher(one, search_of(one, **shared, n_trials=1)).run()
+    one.rename(moved)
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    assert len(Launcher(moved, search_of(moved, **shared, n_trials=2)).run()) == 1
+
+
+def test_same_path_on_another_host_is_another_folder(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both", "n_trials": 1}
+    Launcher(sweep, search_of(sweep, **shared)).run()
+    sweep.rename(tmp_path / "on the first host")
+    Launcher(sweep, search_of(sweep, **shared)).source.close()  # what was deleted is begun again
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    (sweep / ".sweep" / "search.id").unlink()
+    with pytest.raises(
+        RunError, match=f"of the sweep in {sweep} on .*, expected one of .* another"
+    ):
+        Launcher(sweep, search_of(sweep, **shared))
+
+
 def test_what_changes_no_result_may_change(sweep: Path) -> None:
     Launcher(sweep, search_of(sweep, n_trials=1)).run()
     words = [*WORDS, "data.num_workers=2", "logger=wandb"]
@@ -346,4 +463,4 @@ def test_what_changes_no_result_may_change(sweep: Path) -> None:
 
 def test_launcher_leaves_no_token_behind(sweep: Path) -> None:
     Launcher(sweep, search_of(sweep, n_trials=1)).run()
-    assert list((sweep / ".sweep" / "launchers").iterdir()) == []
+    assert list((sweep / ".sweep" / "searching").iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from project.errors import ConfigError, RunError
-from project.launch.search.storage import JournalLock, address_of, open_storage
+from project.launch.search.storage import JournalLock, address_of, open_storage, shown
 
 
 def test_address_is_the_same_from_every_folder(
@@ -96,3 +96,22 @@ def test_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     lock.acquire()
     lock.release()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("address", "printed"),
+    [
+        ("mysql+pymysql://ada:a/b:c@host:33/db", "mysql+pymysql://ada:***@host:33/db"),
+        ("redis://:secret@host/0", "redis://:***@host/0"),
+        ("mysql://ada@host:33/db", "mysql://ada@host:33/db"),
+        ("/a:b@c/study.journal", "/a:b@c/study.journal"),
+    ],
+)
+def test_password_of_a_database_is_not_printed(address: str, printed: str) -> None:
+    assert shown(address) == printed
+
+
+def test_error_of_a_database_holds_no_password() -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_storage("nothing at all://ada:secret@host/db")
+    assert "secret" not in str(caught.value)

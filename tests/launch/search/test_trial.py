@@ -1,4 +1,6 @@
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -70,6 +72,42 @@ def test_trial_that_someone_has_ended_trains_on(tmp_path: Path, study: optuna.St
     trial = running(tmp_path, study)
     study.tell(1, state=TrialState.FAIL)
     assert not trial.falls_behind(0, 0.1)
+
+
+def unknown_database(trial: RunningTrial, study: optuna.Study) -> RunningTrial:
+    del study
+    return replace(trial, storage="nothing://here")
+
+
+def deleted_study(trial: RunningTrial, study: optuna.Study) -> RunningTrial:
+    optuna.delete_study(study_name="s", storage=study._storage)
+    return trial
+
+
+def torn_journal(trial: RunningTrial, study: optuna.Study) -> RunningTrial:
+    del study
+    journal = Path(trial.storage)
+    journal.write_bytes(b"{torn\n" + journal.read_bytes())
+    return trial
+
+
+def broken_database(trial: RunningTrial, study: optuna.Study) -> RunningTrial:
+    del study
+    database = Path(trial.storage).with_name("study.db")
+    database.write_bytes(b"no database" * 99)
+    return replace(trial, storage=f"sqlite:///{database}")
+
+
+@pytest.mark.parametrize("harm", [unknown_database, deleted_study, torn_journal, broken_database])
+def test_whatever_is_wrong_with_the_storage_training_goes_on(
+    tmp_path: Path,
+    study: optuna.Study,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[RunningTrial, optuna.Study], RunningTrial],
+) -> None:
+    trial = harm(running(tmp_path, study), study)
+    assert not trial.falls_behind(0, 0.1)
+    assert "did not hear of epoch 0, training goes on (" in caplog.text
 
 
 def test_storage_that_is_gone_is_a_warning(

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from project.report.sweeps.summary import hints, print_failures, print_jobs, summarize
 from project.runs.directory import RunDirectory
-from project.runs.record import read_record
+from project.runs.record import Failure, RunRecord, read_record
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
 from tests.report.sweeps.conftest import MakeJob
 
@@ -54,6 +54,18 @@ def test_failures_are_told_with_their_last_words(job: MakeJob, printed: Any) -> 
         "  more",
         "  epoch 1",
         "  too [red]wide",
+        f"  {failed.run.path}",
+    ]
+
+
+def test_lines_that_are_longer_than_the_console_stay_whole(job: MakeJob, printed: Any) -> None:
+    failed = job(2, "failed")
+    failed.run = RunDirectory(failed.run.path / ("deep/" * 30) / "end")
+    long = "where " * 30 + "the cause comes last"
+    failed.record = RunRecord(state="failed", error=Failure("ValueError", long, output=f"{long}!"))
+    assert printed(print_failures, [failed]).splitlines()[2:] == [
+        f"  ValueError: {long}",
+        f"  {long}!",
         f"  {failed.run.path}",
     ]
 
