@@ -78,7 +78,10 @@ class Origin:
 
 @contextlib.contextmanager
 def recorded(
-    cfg: DictConfig, directory: RunDirectory, origin: Origin | None = None
+    cfg: DictConfig,
+    directory: RunDirectory,
+    origin: Origin | None = None,
+    begun: Callable[[], bool] = lambda: True,
 ) -> Iterator[RunRecord]:
     """Records a run in its directory while the block runs; other ranks write nothing.
 
@@ -86,6 +89,8 @@ def recorded(
         cfg: The composed configuration.
         directory: Where the run leaves its files.
         origin: Where the configuration comes from; None: from the command line, to train.
+        begun: Tells whether a run that goes on has got anywhere; if it fails before, its record
+            says again how it had ended, so that it can go on another time.
 
     Yields:
         The record, for the block to complete.
@@ -114,7 +119,7 @@ def recorded(
             record.code, record.packages = code_version(), packages()
             record.hardware = hardware()
         try:
-            with recording(directory, record):
+            with recording(directory, record, lambda: origin.earlier is None or begun()):
                 yield record
         except BaseException:
             with contextlib.suppress(EvenhandError, OSError):  # the error that ended the run counts

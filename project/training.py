@@ -11,6 +11,7 @@ from pytorch_lightning.strategies import FSDPStrategy
 from project import build
 from project.callbacks.interruption import signals
 from project.callbacks.loggers import closing_wandb, log_config, log_results
+from project.callbacks.progress import FirstBatch
 from project.callbacks.resumption import Restart, find_restart
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
@@ -61,7 +62,8 @@ def train(cfg: DictConfig, origin: Origin | None = None) -> RunRecord:
 
 def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> RunRecord:
     earlier = origin.earlier if origin is not None else None
-    with recorded(cfg, directory, origin) as record:
+    first_batch = FirstBatch()
+    with recorded(cfg, directory, origin, first_batch.is_done) as record:
         build.check(cfg)
         check_processes(cfg.trainer)
         check_own_ids(cfg.logger)
@@ -79,6 +81,7 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
             logged = restart.metrics_csv if restart is not None else ""
             named = tracked_as(record)
             trainer = build.trainer(cfg, directory, data, tracked_as=named, metrics_csv=logged)
+            trainer.callbacks.append(first_batch)  # type: ignore[attr-defined]
             log_config(trainer.loggers, settled(cfg), directory, record)
         stoppable = signals.training(speaks=first_process())
         with record.stage("train"), stoppable, ctrl_c_raises(trainer):
@@ -119,13 +122,20 @@ def _fit(
 
 
 def _latency(trainer: pl.Trainer, model: Classifier, cfg: DictConfig) -> float | None:
-    """Milliseconds for an image; None where the model lies in parts on several devices."""
+    """Milliseconds for an image; None where that cannot be measured.
+
+    A model may lie in parts on several devices, or a device have too little memory by now.
+    """
     if not first_process() or isinstance(trainer.strategy, FSDPStrategy):
         return None
     device = trainer.strategy.root_device
     batch_size = max(1, cfg.data.batch_size // trainer.world_size)
-    with trainer.precision_plugin.forward_context():
-        taken = milliseconds_per_image(model, square(cfg.data.size), batch_size, device)
+    try:
+        with trainer.precision_plugin.forward_context():
+            taken = milliseconds_per_image(model, square(cfg.data.size), batch_size, device)
+    except RuntimeError as error:  # what torch raises when memory runs out
+        log.warning("The milliseconds for an image could not be measured: %s", error)
+        return None
     return round(taken, 4)
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from project import build
+from project.callbacks.interruption import signals
 from project.errors import ConfigError, Pruned, RunError
 from project.models.classifier import Classifier
 from project.resuming import continued
@@ -253,6 +254,57 @@ def test_signal_before_training_ends_the_run_at_once(
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+def test_what_stops_an_attempt_before_its_first_batch_costs_nothing_that_was_reached(
+    start: Start, stop: Stop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Classifier) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    stop(0, 2)
+    interrupted(start, "parts")
+    parts = RunDirectory(tmp_path / "parts")
+    left = parts.checkpoint("last").read_bytes()
+    monkeypatch.setattr(Classifier, "on_train_start", full)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        start("parts", resume=True)
+    record = read_record(parts)
+    assert (record.state, record.attempts) == ("interrupted", 2)
+    assert "Going on failed before it began (OutOfMemoryError: CUDA" in record.messages[-1]
+    assert parts.checkpoint("last").read_bytes() == left
+
+
+def test_failure_after_a_batch_was_trained_is_one(
+    start: Start, stop: Stop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("of its own")
+
+    stop(0, 1)
+    interrupted(start, "parts")
+    monkeypatch.setattr(Classifier, "on_train_batch_end", lambda *_: None)
+    monkeypatch.setattr(Classifier, "on_validation_epoch_start", fail)
+    with pytest.raises(ValueError, match="of its own"):
+        start("parts", "trainer.num_sanity_val_steps=0", resume=True)
+    record = read_record(RunDirectory(tmp_path / "parts"))
+    assert record.error is not None
+    assert (record.state, record.error.type) == ("failed", "ValueError")
+
+
+def test_signals_are_never_left_to_the_trainer(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+
+    def terminate(_: Classifier) -> None:
+        heard.append(signal.getsignal(signal.SIGTERM))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Classifier, "on_fit_start", terminate)
+    assert interrupted(start, "parts") == 143
+    assert heard == [signals._receive]
+    assert read_record(RunDirectory(tmp_path / "parts")).state == "interrupted"
+
+
 @pytest.mark.slow
 def test_signal_while_testing_ends_the_run_at_once_and_it_goes_on_with_the_test(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -412,6 +464,8 @@ def test_other_photos_or_classes_are_refused_and_the_record_keeps_what_it_knows(
             start("parts", resume=True)
     after = read_record(parts)
     assert (after.data, after.counts) == (before.data, before.counts)
+    assert (after.state, after.error) == ("interrupted", before.error)
+    assert [m for m in after.messages if "Going on failed before it began (RunError" in m]
     assert parts.checkpoint("last").read_bytes() == left
     after.data, after.classes = DataFacts(), ["hat", "outer", "shoes"]
     after.write(parts)

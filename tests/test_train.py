@@ -2,12 +2,15 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from project import training
 from project.evaluate import run as evaluate
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions
@@ -204,3 +207,15 @@ def test_class_names_and_folders_of_any_script_come_through(
         assert name in printed
         assert name.replace('"', "&#34;") in page
     assert "외투" in directory.splits_file.read_text(encoding="utf-8")
+
+
+def test_milliseconds_that_cannot_be_measured_do_not_fail_a_trained_run(
+    tiny: Compose, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "milliseconds_per_image", full)
+    model: Any = None
+    assert training._latency(pl.Trainer(), model, tiny()) is None
+    assert "for an image could not be measured: CUDA out of memory" in caplog.text

@@ -1,11 +1,13 @@
 """Which weights a run keeps, and what it needs to go on."""
 
 import contextlib
+import io
 import logging
 import os
+import pickle
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from project.callbacks.interruption import Urgency, signals
 from project.callbacks.loggers import metrics_text
 from project.errors import ConfigError
+from project.runs.atomic import explained
 from project.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -41,25 +44,77 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def __init__(self, run: RunDirectory) -> None:
         super().__init__()
         self._last, self._previous = run.checkpoint("last"), run.checkpoint("previous")
+        self._known_to_load: set[Path] = set()
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Saves a checkpoint; an earlier one stays until this one is complete."""
+        """Saves a checkpoint; an earlier one stays until this one is complete.
+
+        Raises:
+            RunError: If the disk is full, or the place cannot be written.
+            ConfigError: If what is saved could not be loaded, as the first one of its name shows.
+        """
         assert storage_options is None, "meant for other strategies' own formats"
         place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
         unfinished = place.with_name(f"{place.name}.unfinished")
+        with explained(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write(checkpoint, unfinished)
+                if place not in self._known_to_load:
+                    _check_loads(checkpoint, unfinished)
+                    self._known_to_load.add(place)
+                if place == self._last and place.exists():
+                    _keep_as(self._previous, place)
+                unfinished.replace(place)
+            finally:
+                unfinished.unlink(missing_ok=True)
+
+
+def _write(checkpoint: dict[str, Any], file: Path) -> None:
+    with file.open("wb") as stream:
         try:
-            with unfinished.open("wb") as stream:
-                torch.save(checkpoint, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if place == self._last and place.exists():
-                _keep_as(self._previous, place)
-            unfinished.replace(place)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            torch.save(checkpoint, stream)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch complains of its own offsets instead
+                raise error.__context__ from None
+            raise
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _check_loads(checkpoint: dict[str, Any], file: Path) -> None:
+    """Finds out before hours of training, not after them, that they could not be gone on from."""
+    if _loads(file):
+        return
+    keys, value = _culprit(checkpoint)
+    raise ConfigError(
+        f"callbacks, model: expected states of tensors and plain values, which alone are loaded "
+        f"from checkpoints; got {type(value).__name__} at {' / '.join(keys)}. Have the state_dict "
+        "or hook that saves it give plain values, or leave the callback out."
+    )
+
+
+def _culprit(value: Any) -> tuple[list[str], Any]:
+    """The keys that lead to the innermost value that cannot be loaded, and this value."""
+    inner = value.items() if isinstance(value, Mapping) else ()
+    for key, part in inner:
+        buffer = io.BytesIO()
+        torch.save(part, buffer)
+        buffer.seek(0)
+        if not _loads(buffer):
+            keys, culprit = _culprit(part)
+            return [str(key), *keys], culprit
+    return [], value
+
+
+def _loads(file: Path | io.BytesIO) -> bool:
+    try:
+        torch.load(file, map_location="cpu", weights_only=True, mmap=isinstance(file, Path))
+    except pickle.UnpicklingError:
+        return False
+    return True
 
 
 def _keep_as(other: Path, place: Path) -> None:

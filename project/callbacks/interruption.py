@@ -15,7 +15,8 @@ from typing import NoReturn
 import pytorch_lightning as pl
 import torch
 
-TERMINATED = 128 + signal.SIGTERM  # what a shell reports after SIGTERM
+from project.runs.record import TERMINATED
+
 _HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -65,17 +66,14 @@ class Signals:
             return
         before = {number: signal.getsignal(number) for number in _HEEDED}
         self._urgency = Urgency.NONE
-        self.install()
+        self._install()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def install(self) -> None:
-        """Takes the signals; Lightning puts its own handlers there whenever a trainer starts."""
-        if threading.current_thread() is not threading.main_thread():
-            return
+    def _install(self) -> None:
         for number in _HEEDED:
             # A shell has commands in the background ignore Ctrl-C, which is meant for others.
             if number != signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:

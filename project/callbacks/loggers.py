@@ -17,10 +17,10 @@ from project.callbacks.tracking.identity import Identity
 from project.callbacks.tracking.logger import WandbRunLogger
 from project.callbacks.tracking.mode import Mode, told_mode
 from project.callbacks.tracking.staging import staged_in
-from project.errors import ConfigError
+from project.errors import ConfigError, Pruned
 from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
-from project.runs.record import RunRecord
+from project.runs.record import TERMINATED, RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -184,9 +184,10 @@ def log_results(loggers: Sequence[Logger], run: RunDirectory, record: RunRecord)
 
 @contextlib.contextmanager
 def closing_wandb(run_dir: str | Path) -> Iterator[None]:
-    """Ends the W&B run that began in the block, as failed if the block raises.
+    """Ends the W&B run that began in the block, as failed if the block fails.
 
-    Otherwise the next run of this process would write into it.
+    Otherwise the next run of this process would write into it. A run that is pruned, or stopped to
+    go on later, has not failed.
 
     Args:
         run_dir: The run's directory; W&B keeps there what waits for its upload.
@@ -194,8 +195,9 @@ def closing_wandb(run_dir: str | Path) -> Iterator[None]:
     with staged_in(Path(run_dir)):
         try:
             yield
-        except BaseException:
-            _finish_wandb(exit_code=1)
+        except BaseException as error:
+            asked = isinstance(error, SystemExit) and error.code == TERMINATED
+            _finish_wandb(exit_code=0 if asked or isinstance(error, Pruned) else 1)
             raise
         _finish_wandb(exit_code=0)
 

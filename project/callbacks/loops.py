@@ -25,12 +25,21 @@ AT_REST = "at_rest"
 def use_resumable_loops(trainer: pl.Trainer) -> None:
     """Has a trainer rest between batches: save there, stop there when asked to, and go on there.
 
+    Signals are left to `project.callbacks.interruption`.
+
     Args:
         trainer: Has not begun.
     """
     trainer.fit_loop = ResumableFitLoop(trainer)
+    # Lightning's handlers would take over until training begins: they broadcast to processes that
+    # may not be there yet, swallow SIGTERM, and under SLURM requeue the job by themselves.
+    trainer._signal_connector.register_signal_handlers = _leave_signals_alone  # type: ignore[method-assign]  # noqa: SLF001
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks.insert(0, _Watch())
+
+
+def _leave_signals_alone() -> None:
+    """Registers nothing, so that Lightning has nothing to put back afterwards either."""
 
 
 class ResumableFitLoop(_FitLoop):
@@ -160,20 +169,11 @@ class ResumableEpochLoop(_TrainingEpochLoop):
 
 
 class _Watch(pl.Callback):
-    """Keeps the handlers of signals in place, and rests in a validation that is interrupted."""
+    """Has signals wait while a model is trained, and rests in a validation that is interrupted."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         del trainer, pl_module
-        signals.install()
         signals.wait()
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        del trainer, pl_module
-        signals.install()
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        del trainer, pl_module
-        signals.install()
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any

@@ -15,6 +15,21 @@ log = logging.getLogger(__name__)
 _INTERVAL_SECONDS = 2.0
 
 
+class FirstBatch(pl.Callback):
+    """Remembers whether this process has trained a batch: from then on the model is another."""
+
+    def __init__(self) -> None:
+        self._done = False
+
+    def is_done(self) -> bool:
+        """Whether it has."""
+        return self._done
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """It has."""
+        self._done = True
+
+
 class ProgressReport(pl.Callback):
     """Writes `project.runs.progress` every two seconds, after validations and at the end.
 

@@ -21,7 +21,10 @@ class Trial(Protocol):
         ...
 
     def falls_behind(self, epoch: int, value: float) -> bool:
-        """Hears what an epoch reached; answers whether to end the trial."""
+        """Hears what an epoch reached; answers whether to end the trial.
+
+        Raises nothing: the other processes of the run wait for the answer.
+        """
         ...
 
 

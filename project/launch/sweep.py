@@ -20,6 +20,7 @@ from project.runs.record import read_record
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, Watcher
 
 _TICK_SECONDS = 0.5
+_MISTAKE = 1  # exit code of a command that ended with a message
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 40, 0.05
 _GRACE_SECONDS = 120.0  # for a checkpoint after a timeout, before the job is killed
 
@@ -267,6 +268,9 @@ class Sweep:
         try:
             status.record = attempt.concluded(ended)
             status.state = status.record.state
+            if status.state == "interrupted" and ended.code == _MISTAKE:
+                # It could not even go on: what it had reached before stays as it was.
+                status.state, status.note = "failed", " ".join(status.record.messages[-1:])
         except EvenhandError as error:  # a full disk, say
             status.state, status.note = "failed", str(error)
         finally:

@@ -10,6 +10,7 @@ from project.runs.atomic import explained, write_bytes
 
 _RECORD = "run.json"
 _JOB = ".job"  # what whoever started the run keeps there
+_UNUSABLE = ".unusable"
 _PROBE_BYTES = 1 << 20  # a full disk often still takes a few bytes
 _LISTED_RUNS = 10
 
@@ -86,6 +87,10 @@ class RunDirectory:
         """The checkpoint with the best monitored metric, the latest one, or the one before."""
         return self.checkpoints / f"{which}.ckpt"
 
+    def unusable(self, file: Path) -> Path:
+        """Where a checkpoint is put aside that is whole but of no use here; nothing removes it."""
+        return file.with_name(file.name + _UNUSABLE)
+
     def existing_checkpoint(self, which: str) -> Path:
         """The file of a checkpoint that is there.
 
@@ -135,8 +140,12 @@ class RunDirectory:
 
     def clear(self) -> None:
         """Removes what an earlier, unfinished attempt left, so that nothing passes as new."""
-        for folder in (self.checkpoints, self.path / "predictions", self.path / "figures"):
-            shutil.rmtree(folder, ignore_errors=True)
+        checkpoints = [f for f in self.checkpoints.glob("*") if f.suffix != _UNUSABLE]
+        for place in (*checkpoints, self.path / "predictions", self.path / "figures"):
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
         for file in (self.metrics_file, self.splits_file, self.report_file):
             file.unlink(missing_ok=True)
 

@@ -3,10 +3,11 @@
 import contextlib
 import json
 import math
+import signal
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -23,6 +24,9 @@ KILLED = "killed"  # by a signal, such as the one for too little memory
 TIMED_OUT = "timed out"
 EXITED = "exited"
 NO_WORD = (KILLED, TIMED_OUT, EXITED)  # how a process ends that says nothing itself
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code of a run that stops because SIGTERM asked it to; what a shell would report, too."""
 
 _TRACEBACK_LINES = 30
 
@@ -220,12 +224,16 @@ def refuse_finished(run: RunDirectory) -> None:
 
 
 @contextlib.contextmanager
-def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
+def recording(
+    run: RunDirectory, record: RunRecord, begun: Callable[[], bool] = lambda: True
+) -> Iterator[RunRecord]:
     """Keeps the record true about how far the run is, and how it ended.
 
     Args:
         run: Where the record goes.
         record: What is known before the run starts; the block adds the rest.
+        begun: Tells whether this attempt has got anywhere. One that fails before is remarked, and
+            the record says how the attempt before ended: what that has reached is still there.
 
     Yields:
         The same record.
@@ -233,6 +241,7 @@ def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
     Raises:
         RunError: The record cannot be written.
     """
+    before = replace(record)
     record.state, record.started = "running", record.started or _now()
     record.finished = record.error = None  # of an earlier attempt
     record.write(run)
@@ -242,6 +251,8 @@ def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
     except BaseException as error:
         record.state = _state_after(error)
         record.error = _failure(error)
+        if record.state == "failed" and not begun():
+            _put_back(record, before)
         _write_last_words(run, record, error)
         raise
     record.state, record.finished = "finished", _now()
@@ -251,8 +262,17 @@ def recording(run: RunDirectory, record: RunRecord) -> Iterator[RunRecord]:
 def _state_after(error: BaseException) -> State:
     if isinstance(error, Pruned):
         return "pruned"
-    # Ctrl-C and termination are no Exception: what was asked for is not a failure.
-    return "failed" if isinstance(error, Exception) else "interrupted"
+    asked = isinstance(error, SystemExit) and error.code == TERMINATED
+    return "interrupted" if asked or isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def _put_back(record: RunRecord, before: RunRecord) -> None:
+    error = record.error
+    assert error is not None, "it failed"
+    record.remark([f"Going on failed before it began ({error.type}: {error.message})."])
+    # Nobody has recorded the end of a run that was killed.
+    record.state = "interrupted" if before.state == "running" else before.state
+    record.error = before.error
 
 
 def _write_last_words(run: RunDirectory, record: RunRecord, error: BaseException) -> None:

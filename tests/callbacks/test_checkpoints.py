@@ -1,3 +1,6 @@
+import errno
+import io
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +14,7 @@ from torch.utils.data import DataLoader
 from project.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from project.callbacks.interruption import Urgency
 from project.callbacks.loops import use_resumable_loops
-from project.errors import ConfigError
+from project.errors import ConfigError, RunError
 from project.runs.directory import RunDirectory
 
 
@@ -89,8 +92,8 @@ def test_best_is_known_again_wherever_the_run_lies_now(tmp_path: Path) -> None:
     assert list(moved.best_k_models) == [moved.best_model_path]
 
 
-def saved(io: AtomicCheckpointIO, file: Path, number: int) -> None:
-    io.save_checkpoint({"number": number}, file)
+def saved(writer: AtomicCheckpointIO, file: Path, number: int) -> None:
+    writer.save_checkpoint({"number": number}, file)
 
 
 def number_in(file: Path) -> int:
@@ -108,12 +111,12 @@ def test_checkpoint_before_the_last_is_kept(
     if not links:
         monkeypatch.setattr("os.link", refuse)
     run = RunDirectory(tmp_path)
-    io = AtomicCheckpointIO(run)
+    writer = AtomicCheckpointIO(run)
     for number in (1, 2, 3):
-        saved(io, run.checkpoint("last"), number)
+        saved(writer, run.checkpoint("last"), number)
     assert number_in(run.checkpoint("last")) == 3
     assert number_in(run.checkpoint("previous")) == 2
-    saved(io, run.checkpoint("best"), 9)
+    saved(writer, run.checkpoint("best"), 9)
     assert number_in(run.checkpoint("previous")) == 2
     assert len(list(run.checkpoints.iterdir())) == 3
 
@@ -122,19 +125,60 @@ def test_checkpoint_that_cannot_be_written_leaves_both_earlier_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = RunDirectory(tmp_path)
-    io = AtomicCheckpointIO(run)
+    writer = AtomicCheckpointIO(run)
     for number in (1, 2):
-        saved(io, run.checkpoint("last"), number)
+        saved(writer, run.checkpoint("last"), number)
 
     def full(_: int) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        saved(io, run.checkpoint("last"), 3)
+    with pytest.raises(RunError, match=r"cannot write .*last\.ckpt: No space left"):
+        saved(writer, run.checkpoint("last"), 3)
     assert number_in(run.checkpoint("last")) == 2
     assert number_in(run.checkpoint("previous")) == 1
     assert len(list(run.checkpoints.iterdir())) == 2
+
+
+def test_disk_that_is_full_in_the_midst_of_a_checkpoint_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), len(content))
+
+    monkeypatch.setattr(Path, "open", lambda *_: Full())
+    run = RunDirectory(tmp_path)
+    with pytest.raises(RunError, match=r"No space left on device\. Free some space"):
+        saved(AtomicCheckpointIO(run), run.checkpoint("last"), 1)
+
+
+def test_state_that_could_not_be_loaded_is_refused_when_it_is_first_saved(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    writer = AtomicCheckpointIO(run)
+    content = {"epoch": 1, "callbacks": {"Mine": {"seen": 3, "place": Path("here")}}}
+    message = r"plain values, .* got PosixPath at callbacks / Mine / place\. Have the state_dict"
+    with pytest.raises(ConfigError, match=message):
+        writer.save_checkpoint(content, run.checkpoint("last"))
+    assert not list(run.checkpoints.iterdir())
+
+
+def test_only_the_first_checkpoint_of_its_name_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    load = torch.load
+
+    def watched(file: Path, **how: Any) -> Any:
+        tried.append(file.name)
+        return load(file, **how)
+
+    monkeypatch.setattr("torch.load", watched)
+    run = RunDirectory(tmp_path)
+    writer = AtomicCheckpointIO(run)
+    for which in ("best", "last", "best", "last"):
+        saved(writer, run.checkpoint(which), 1)
+    assert tried == ["best.ckpt.unfinished", "last.ckpt.unfinished"]
 
 
 def test_clock_makes_a_checkpoint_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
@@ -65,6 +67,22 @@ def test_trial_that_falls_behind_is_ended(tiny: Compose, tmp_path: Path) -> None
     ):
         fitted(tiny, tmp_path, Pruning(trial))
     assert [epoch for epoch, _ in trial.reported] == [0, 1]
+
+
+def test_search_that_cannot_be_reached_does_not_keep_other_processes_waiting() -> None:
+    told: list[bool] = []
+    trial = RunningTrial("nothing://here", "s", 0, "val/accuracy")
+    trainer: Any = SimpleNamespace(
+        sanity_checking=False,
+        state=SimpleNamespace(fn="fit"),
+        callback_metrics={"val/accuracy": 0.5},
+        is_global_zero=True,
+        current_epoch=0,
+        strategy=SimpleNamespace(broadcast=told.append),
+    )
+    module: Any = None
+    Pruning(trial).on_validation_end(trainer, module)
+    assert told == [False]
 
 
 def test_objective_that_validation_does_not_measure_is_told(tiny: Compose, tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +8,7 @@ import pytest
 import torch
 
 from project.callbacks.resumption import find_restart
+from project.errors import RunError
 from project.runs.directory import RunDirectory
 
 
@@ -46,7 +50,7 @@ def test_no_damage_is_taken_for_a_checkpoint(tmp_path: Path, damage: str, place:
     found, remarks = find_restart(run, mend=False)
     assert found is not None
     if found.data["batch"] == 1:
-        assert remarks[0].startswith("last.ckpt is damaged and cannot be used (")
+        assert remarks[0].startswith(("last.ckpt is damaged and", "last.ckpt cannot be used and"))
     else:  # what was hit means nothing
         assert (damage, remarks) == ("flip", [])
         assert torch.equal(torch.load(file, weights_only=True)["weights"], torch.ones(5000))
@@ -65,9 +69,82 @@ def test_one_process_removes_what_is_damaged_and_half_written(tmp_path: Path) ->
         assert len(list(run.checkpoints.iterdir())) == (1 if mend else 3)
 
 
-def test_checkpoint_that_was_not_saved_at_rest_is_not_gone_on_from(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
+def of_an_earlier_version(run: RunDirectory) -> None:
     write(run, "last", 2, at_rest=False)
+
+
+def with_an_object(run: RunDirectory) -> None:
+    torch.save({"loops": Path("here")}, write(run, "last", 2))
+
+
+def of_something_else(run: RunDirectory) -> None:
+    torch.save([1, 2], write(run, "last", 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (of_an_earlier_version, "an earlier version wrote it"),
+        (with_an_object, "Weights only load failed"),
+        (of_something_else, "list indices"),
+    ],
+)
+def test_whole_checkpoint_that_cannot_be_gone_on_from_is_put_aside(
+    tmp_path: Path, make: Callable[[RunDirectory], None], why: str
+) -> None:
+    run = RunDirectory(tmp_path)
+    make(run)
+    write(run, "previous", 1)
     found, remarks = find_restart(run, mend=False)
+    assert run.checkpoint("last").exists()
+    assert find_restart(run, mend=True) == (found, remarks)
+    assert found is not None
+    assert found.data["batch"] == 1
+    assert remarks[0].startswith("last.ckpt cannot be used and is kept as last.ckpt.unusable (")
+    assert why in remarks[0]
+    assert not run.checkpoint("last").exists()
+    run.clear()
+    assert [file.name for file in run.checkpoints.iterdir()] == ["last.ckpt.unusable"]
+
+
+def test_file_whose_parts_lie_before_its_beginning_is_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seek(_: object) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    run = RunDirectory(tmp_path)
+    write(run, "last", 2)
+    monkeypatch.setattr("zipfile.ZipFile.testzip", seek)
+    found, remarks = find_restart(run, mend=True)
     assert found is None
-    assert "an earlier version wrote it" in remarks[0]
+    assert "said to lie outside" in remarks[0]
+    assert run.unusable(run.checkpoint("last")).exists()
+
+
+def test_checkpoint_that_cannot_be_read_now_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(_: object) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    run = RunDirectory(tmp_path)
+    write(run, "previous", 1)
+    write(run, "last", 2)
+    monkeypatch.setattr("zipfile.ZipFile.testzip", stale)
+    with pytest.raises(
+        RunError, match=r"read the checkpoint .*last\.ckpt, got: Stale .* Go on when"
+    ):
+        find_restart(run, mend=True)
+    assert len(list(run.checkpoints.iterdir())) == 2
+
+
+def test_checkpoint_that_another_process_has_just_removed_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunDirectory(tmp_path)
+    write(run, "previous", 1)
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    found, remarks = find_restart(run, mend=False)
+    assert found is not None
+    assert remarks == []

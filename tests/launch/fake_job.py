@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from project.runs.directory import RunDirectory
-from project.runs.record import Best, RunRecord, recording
+from project.runs.record import Best, RunRecord, read_record, recording
 
 SECONDS = 20.0  # longest that a job waits to be stopped
 
@@ -23,6 +23,11 @@ def main() -> None:
     if act == "exit":
         print("leaving early", flush=True)
         sys.exit(3)
+    if act == "lame" and "resume" in words:  # cannot go on, and leaves all as it was
+        record = read_record(run)
+        record.messages.append("Going on failed before it began.")
+        record.write(run)
+        sys.exit(1)
     note = {
         "name": run.path.name,
         "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
@@ -62,7 +67,7 @@ def _act(act: str, value: str, run: RunDirectory, record: RunRecord) -> None:
     elif act == "kill":
         print("eating memory", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    elif act == "wait":  # with a checkpoint, until it is stopped; the second time it ends
+    elif act in ("wait", "lame"):  # with a checkpoint, until it is stopped; the second time it ends
         run.checkpoints.mkdir(exist_ok=True)
         again = run.checkpoint("last").exists()
         run.checkpoint("last").touch()

@@ -232,6 +232,18 @@ def test_job_that_exits_from_within_has_failed(sweep: Path) -> None:
     assert "leaving from within" in done[0].record.error.output
 
 
+def test_job_that_cannot_go_on_has_failed_and_keeps_what_it_had(sweep: Path) -> None:
+    jobs = [job(sweep, "a", "lame")]
+    made(sweep, jobs, timeout_minutes=1 / 60).run()
+    record = read_record(jobs[0].run)
+    record.state, record.error = "interrupted", None
+    record.write(jobs[0].run)
+    done = made(sweep, jobs, retries=1).run()
+    assert [(status.state, status.attempts) for status in done] == [("failed", 2)]
+    assert done[0].note == "Going on failed before it began."
+    assert read_record(jobs[0].run).state == "interrupted"
+
+
 def test_record_that_cannot_be_written_costs_one_job_only(
     sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@ import errno
 import json
 import math
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -12,10 +13,12 @@ from project.errors import DataError, Pruned, RunError
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
 from project.runs.record import (
+    KILLED,
     Best,
     DataFacts,
     Failure,
     RunRecord,
+    State,
     read_record,
     recording,
     refuse_finished,
@@ -164,6 +167,53 @@ def test_only_the_end_of_a_long_traceback_is_kept(run: RunDirectory) -> None:
 def test_an_interrupted_run_is_no_failed_one(run: RunDirectory, signal: BaseException) -> None:
     with pytest.raises(type(signal)), recording(run, RunRecord()):
         raise signal
+    assert read_record(run).state == "interrupted"
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, None, "bye"])
+def test_a_run_that_exits_by_itself_has_failed(run: RunDirectory, code: str | int | None) -> None:
+    with pytest.raises(SystemExit), recording(run, RunRecord()):
+        sys.exit(code)
+    record = read_record(run)
+    assert record.state == "failed"
+    assert record.error is not None
+    assert record.error.type == "SystemExit"
+    assert "sys.exit(code)" in record.error.traceback
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "then"),
+    [
+        ("interrupted", Failure("SystemExit", "143"), "interrupted"),
+        ("failed", Failure(KILLED, "It was killed by SIGKILL."), "failed"),
+        ("running", None, "interrupted"),
+    ],
+)
+def test_an_attempt_that_got_nowhere_leaves_what_was_known_of_the_one_before(
+    run: RunDirectory, state: State, error: Failure | None, then: State
+) -> None:
+    for _ in range(2):
+        record = RunRecord(state=state, error=error, messages=["old"])
+        with pytest.raises(DataError), recording(run, record, lambda: False):
+            raise DataError("no photos")
+        after = read_record(run)
+        assert (after.state, after.error) == (then, error)
+        assert after.messages == [
+            "old", "Going on failed before it began (DataError: no photos)."
+        ]  # fmt: skip
+
+
+def test_an_attempt_that_got_somewhere_and_failed_has_failed(run: RunDirectory) -> None:
+    before = RunRecord(state="interrupted")
+    with pytest.raises(DataError), recording(run, before, lambda: True):
+        raise DataError("no photos")
+    after = read_record(run)
+    assert (after.state, after.messages) == ("failed", [])
+
+
+def test_a_signal_before_an_attempt_gets_anywhere_is_an_interruption(run: RunDirectory) -> None:
+    with pytest.raises(KeyboardInterrupt), recording(run, RunRecord("failed"), lambda: False):
+        raise KeyboardInterrupt
     assert read_record(run).state == "interrupted"
 
 

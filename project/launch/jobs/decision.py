@@ -1,5 +1,6 @@
 """What is to be done with a job, by what its directory holds already."""
 
+import builtins
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -10,6 +11,13 @@ from project.runs.record import NO_WORD, RunRecord, read_record
 from project.runs.saved_config import read_config
 
 _LISTED = 8
+
+# Errors that say more about the machine, its disks and its memory than about the run.
+_FROM_AROUND = {"MemoryError", "OutOfMemoryError", "RunError"} | {
+    name
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, OSError)
+}
 
 DataFingerprint = Callable[[Job], str | None]
 
@@ -32,26 +40,31 @@ def decide(job: Job, data: DataFingerprint = lambda _: None) -> Step:
 
     Returns:
         What to do. A run that failed by an error of its own starts anew, as the cause may have been
-        mended since; one that was stopped from outside goes on.
+        mended since; one that was stopped from outside, or by a lack of space, memory or files,
+        goes on.
 
     Raises:
-        RunError: If the directory holds a run of another configuration or of other data, with the
-            differences; or a damaged record.
+        RunError: If the directory holds a run of another configuration or of other data that has
+            reached something, with the differences; or a damaged record.
     """
     if not job.run.record_file.exists():
         return Step.START
     record = read_record(job.run)
     has_checkpoints = any(job.run.checkpoints.glob("*.ckpt"))
-    if record.state == "failed" and not has_checkpoints:
+    ended = record.state in ("finished", "pruned")
+    if not ended and not has_checkpoints:
         return Step.START  # nothing in it is worth keeping
     _refuse_another_config(job, record)
     _refuse_other_data(job, record, data)
-    if record.state in ("finished", "pruned"):
+    if ended:
         return Step.SKIP
-    own_error = record.error is not None and record.error.type not in NO_WORD
-    if not has_checkpoints or (record.state == "failed" and own_error):
-        return Step.START
-    return Step.CONTINUE
+    return Step.START if _failed_by_itself(record) else Step.CONTINUE
+
+
+def _failed_by_itself(record: RunRecord) -> bool:
+    if record.state != "failed" or record.error is None:
+        return False
+    return record.error.type not in NO_WORD and record.error.type not in _FROM_AROUND
 
 
 def _refuse_another_config(job: Job, record: RunRecord) -> None:

@@ -50,7 +50,7 @@ class RunningTrial:
         """Reports what an epoch reached, once, and asks whether to end the trial.
 
         Training does not depend on the answer, so a storage that cannot be reached, or a trial that
-        someone else has ended there, is a warning.
+        someone else has ended or deleted there, is a warning.
 
         Args:
             epoch: From 0.
@@ -59,12 +59,11 @@ class RunningTrial:
         Returns:
             Whether other trials did better by far at the same time.
         """
-        from optuna.exceptions import OptunaError  # noqa: PLC0415 - only trials need it
-
         try:
             return self._reported(epoch, value)
-        except (OptunaError, OSError) as error:
-            log.warning("The search did not hear of epoch %d, training goes on: %s", epoch, error)
+        except Exception as error:  # noqa: BLE001 - each kind of database has errors of its own
+            what = f"{type(error).__name__}: {error}"
+            log.warning("The search did not hear of epoch %d, training goes on (%s).", epoch, what)
             return False
 
     def _reported(self, epoch: int, value: float) -> bool:

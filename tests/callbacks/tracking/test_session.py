@@ -11,7 +11,7 @@ from project.callbacks.tracking import session
 from project.callbacks.tracking.identity import Identity
 from project.callbacks.tracking.mode import Mode
 from project.callbacks.tracking.session import check_variables, close_run, harmless, open_run
-from project.errors import ConfigError
+from project.errors import ConfigError, Pruned
 from tests.callbacks.tracking.wandb_server import (
     KEY,
     log_out,
@@ -93,19 +93,29 @@ def test_configured_id_is_taken_and_that_of_an_agent_wins(
     assert attempt(tmp_path, identity) == "agents"
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_run_is_marked_failed_when_the_block_raises(
-    tmp_path: Path, error: type[BaseException]
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ValueError(), "failed"),
+        (KeyboardInterrupt(), "failed"),
+        (SystemExit(3), "failed"),
+        (SystemExit(143), "finished"),
+        (Pruned("Trial 3 falls behind."), "finished"),
+    ],
+    ids=repr,
+)
+def test_run_is_marked_failed_when_the_block_fails(
+    tmp_path: Path, error: BaseException, state: str
 ) -> None:
-    def failing() -> None:
+    def ending() -> None:
         open_run(tmp_path, IDENTITY, "offline", upload_timeout_seconds=5)
         raise error
 
-    with pytest.raises(error), closing_wandb(tmp_path):
-        failing()
+    with pytest.raises(type(error)), closing_wandb(tmp_path):
+        ending()
     assert wandb.run is None
     (part,) = offline_parts(tmp_path)
-    assert read_back(part)["state"] == "failed"
+    assert read_back(part)["state"] == state
 
 
 @pytest.mark.parametrize("wrong", ["too short", "1" * 40], ids=["short", "unknown"])
