@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from project.errors import ConfigError, RunError
-from project.launch.jobs.composing import entry_module
+from project.errors import ConfigError
+from project.launch.jobs.composing import entry_module, flags_of
+from project.launch.outcome import report_failure
 from project.launch.search.objectives import Objective
 from project.launch.search.settings import Search, read_search
 from project.launch.search.source import DIRECTORY, ERROR, Compose, OptunaSource
@@ -79,8 +81,7 @@ def search(
         statuses: list[JobStatus] = stream(make_source)
     finally:
         for source in sources:
-            source.close()
-            _report(settings, source.study, sweep)
+            _conclude(settings, source, sweep)
     return statuses
 
 
@@ -115,20 +116,28 @@ def _say(search: Search) -> None:
         )
 
 
+def _conclude(search: Search, source: OptunaSource, sweep: SweepDirectory) -> None:
+    """Leaves the study and reports; nothing here may cost the sweep its result."""
+    for number in source.not_composed:
+        report_failure(f"trial={number:04}")
+    try:
+        source.close()
+        _report(search, source.study, sweep)
+    # Databases, figures and disks each have errors of their own, and all are less than the result.
+    except Exception as error:  # noqa: BLE001
+        log.warning("The search is not reported: %s: %s", type(error).__name__, error)
+
+
 def _report(search: Search, study: SearchStudy, sweep: SweepDirectory) -> None:
-    """Says what was best, and draws; what goes wrong here is no reason to lose a sweep."""
+    """Says what was best, and draws."""
     searched = _searched(search, study)
     print_search(searched, Console())
     if not searched.importances and len(searched.complete) > 1:
         log.info("Which parameter matters cannot be told: the trials are too few or too alike.")
     folder = sweep.path / "search"
-    try:
-        write_text(folder / "trials.csv", as_csv(searched))
-        _draw(searched, folder)
-    except RunError as error:
-        log.warning("%s", error)
-    else:
-        print(f"\nTrials and figures: {folder}")
+    write_text(folder / "trials.csv", as_csv(searched))
+    _draw(searched, folder)
+    print(f"\nTrials and figures: {folder}")
 
 
 def _draw(searched: Searched, folder: Path) -> None:
@@ -177,4 +186,4 @@ def _command(search: Search, chosen: Mapping[str, Any]) -> str:
     """What trains such a trial as a single run."""
     words = search.space.overrides(chosen)
     single = ["hydra.mode=RUN"] if any(word.startswith("sweep=") for word in words) else []
-    return shlex.join(["python", "-m", entry_module(), *words, *single])
+    return shlex.join(["python", "-m", entry_module(), *flags_of(sys.argv[1:]), *words, *single])

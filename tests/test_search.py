@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -16,15 +16,22 @@ import pytest
 from omegaconf import OmegaConf
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from hydra_plugins.evenhand.launchers import LocalLauncher
 from hydra_plugins.evenhand.sweepers import OptunaSweeper
+from project import searching
 from project.errors import ConfigError
+from project.launch.jobs.source import Source
 from project.launch.search import packages
+from project.launch.search.objectives import Objective
+from project.launch.search.settings import read_search
+from project.launch.search.space import read_space
 from project.launch.search.storage import open_storage
 from project.launch.search.trial import RunningTrial
 from project.runs.directory import RunDirectory
 from project.runs.record import read_record
+from project.runs.sweeps import JobStatus
 from project.searching import search
 from tests.conftest import REPOSITORY, TINY, TINY_MODEL, Command, command_environment
 
@@ -288,6 +295,60 @@ def test_search_of_a_command_that_does_not_train_is_refused(tmp_path: Path) -> N
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
     with pytest.raises(ConfigError, match="expected a command that trains"):
         search(OptunaSweeper().options, ["x=1,2"], config, None, LocalLauncher())  # type: ignore[arg-type] # is not asked
+
+
+class NoTrials(LocalLauncher):
+    """Runs nothing, and ends as a sweep does."""
+
+    def __init__(self, ends: Callable[[], list[JobStatus]]) -> None:
+        super().__init__()
+        self.ends = ends
+
+    def stream(self, make_source: Callable[..., Source]) -> list[JobStatus]:
+        make_source(lambda *_: pytest.fail("nothing is run"))
+        return self.ends()
+
+
+def searched(tmp_path: Path, ends: Callable[[], list[JobStatus]]) -> list[JobStatus]:
+    given = {
+        "monitor": "val/macro_recall",
+        "monitor_mode": "max",
+        "hydra": {"sweep": {"dir": str(tmp_path / "sweep")}},
+    }
+    options, config = OptunaSweeper().options, OmegaConf.create(given)
+    return search(options, ["x=1,2"], config, None, NoTrials(ends))  # type: ignore[arg-type] # is not asked
+
+
+@pytest.mark.parametrize("broken", ["print_search", "write_text", "_searched"])
+def test_report_that_fails_costs_the_sweep_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+) -> None:
+    def fails(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the database is gone"))
+
+    monkeypatch.setattr(searching, broken, fails)
+    statuses = [JobStatus("a", RunDirectory(tmp_path / "a"))]
+    assert searched(tmp_path, lambda: statuses) == statuses
+    assert "The search is not reported: OperationalError: " in caplog.text
+
+    def interrupted() -> list[JobStatus]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, interrupted)
+
+
+def test_command_of_a_trial_says_where_configurations_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "-m", "--config-dir", "my own", "x=1,2"])
+    options = OptunaSweeper().options
+    space = read_space({}, ["x=1,2"])
+    settings = read_search(options, space, tmp_path, Objective("val/accuracy", "maximize"))
+    assert searching._command(settings, {"x": "1"}).endswith("train --config-dir 'my own' x=1")
 
 
 def test_multirun_with_the_sweeper_is_the_same_search(

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 _SWEEP = re.compile(r"\+{0,2}sweep=(?P<option>.+)")
 _MODE = re.compile(r"\+{0,2}hydra\.mode=")
 _NO_OPTION = ("null", "")
+# Flags that ask for something else than a run, or say by themselves how to run.
+_SHORT = ("-m", "-r", "-h", "-c", "-i", "-sc", "-p")
+_LONG = (
+    "--multirun", "--run", "--help", "--hydra-help", "--cfg", "--info", "--version",
+    "--shell-completion", "--resolve", "--package", "--experimental-rerun",
+)  # fmt: skip
 
 
 def with_multirun(arguments: Sequence[str]) -> list[str]:
@@ -17,8 +23,8 @@ def with_multirun(arguments: Sequence[str]) -> list[str]:
         arguments: The words of the command line.
 
     Returns:
-        The words, with ``--multirun`` if there is such an option and neither a flag, which may ask
-        for something else, nor a mode.
+        The words, with ``--multirun`` if there is such an option, and neither a mode nor a flag
+        that asks for something else.
 
     Example:
         >>> with_multirun(["sweep=optuna", "seed=1,2"])
@@ -26,5 +32,11 @@ def with_multirun(arguments: Sequence[str]) -> list[str]:
     """
     options = [found["option"] for word in arguments if (found := _SWEEP.fullmatch(word))]
     asked = bool(options) and options[-1] not in _NO_OPTION
-    told = any(word.startswith("-") or _MODE.match(word) for word in arguments)
+    told = any(_asks_for_something_else(word) or _MODE.match(word) for word in arguments)
     return ["--multirun", *arguments] if asked and not told else list(arguments)
+
+
+def _asks_for_something_else(word: str) -> bool:
+    flag = word.partition("=")[0]
+    # Long ones may be shortened; two dashes alone are no flag.
+    return flag in _SHORT or (len(flag) > 2 and any(long.startswith(flag) for long in _LONG))

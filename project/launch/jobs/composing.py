@@ -75,7 +75,7 @@ class Composer:
         finally:
             HydraConfig.instance().cfg = before
         numbered = [f"hydra.job.num={number}", f"hydra.job.id={number}"]
-        words = [*_flags(sys.argv[1:]), *overrides, *self._of_hydra(), *numbered]
+        words = [*flags_of(sys.argv[1:]), *overrides, *self._of_hydra(), *numbered]
         return Job(
             name=name,
             run=run,
@@ -101,6 +101,28 @@ def entry_module() -> str:
     return spec.name if known and spec is not None else MODULE
 
 
+def flags_of(arguments: Sequence[str]) -> list[str]:
+    """Where a command line says that configurations are to be found.
+
+    Args:
+        arguments: Its words.
+
+    Returns:
+        Each flag, by its long name, and its value.
+
+    Example:
+        >>> flags_of(["--multirun", "-cd=mine", "seed=1"])
+        ['--config-dir', 'mine']
+    """
+    found: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, has_value, value = word.partition("=")
+        if flag in _FLAGS:
+            found += [_FLAGS[flag], value if has_value else next(words, "")]
+    return found
+
+
 def _is_of_the_sweep(word: str) -> bool:
     key = word.lstrip("+~").partition("=")[0].replace("/", ".").partition("@")[0]
     below = key.removeprefix("hydra.")
@@ -112,14 +134,3 @@ def _without_hydra(cfg: DictConfig) -> DictConfig:
     with read_write(task), open_dict(task):
         del task["hydra"]
     return task
-
-
-def _flags(arguments: Sequence[str]) -> list[str]:
-    """Where the command line says that configurations are to be found."""
-    found: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        flag, has_value, value = word.partition("=")
-        if flag in _FLAGS:
-            found += [_FLAGS[flag], value if has_value else next(words, "")]
-    return found

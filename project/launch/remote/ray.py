@@ -4,12 +4,12 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from project.errors import ConfigError
+from project.errors import ConfigError, RunError
 from project.launch.jobs.attempt import Attempt, Exit
 from project.launch.jobs.job import Job
 from project.launch.remote.order import (
@@ -31,6 +31,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # jobs without a GPU are told so by us
 }
 _STOP_SECONDS = 0.5
+_LITTLE = 1e-6  # shares of GPUs are floats
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ class Needs:
         gpus = gpus_of(job, self.gpus_per_job)
         return gpus / self.jobs_per_gpu if gpus == 1 else gpus
 
+    def asked(self, gpus: float) -> dict[str, float]:
+        """By the names that nodes have for it.
+
+        Args:
+            gpus: Of the job.
+        """
+        memory = 0 if self.memory_gb is None else int(self.memory_gb * 1e9)
+        all_of_it = {"CPU": self.cpus_per_job, "GPU": gpus, "memory": memory, **self.resources}
+        return {kind: amount for kind, amount in all_of_it.items() if amount}
+
     def options(self, gpus: float) -> dict[str, Any]:
         """As Ray takes them.
 
@@ -112,6 +123,7 @@ class RayExecutor:
 
     Raises:
         ConfigError: If there is no such cluster, or Ray is not installed.
+        RunError: If no node can hold a job.
     """
 
     holds_locks = False
@@ -126,9 +138,17 @@ class RayExecutor:
         self._needs = needs
         self._max_jobs = at_most(max_jobs)
         self._jobs: list[_Job] = []
+        self._to_stop: dict[bool, list[_Job]] = {False: [], True: []}
+        self._nodes: dict[str, Mapping[str, float]] = {}  # what each that was ever seen has
         self._ours = not self._ray.is_initialized()
         if self._ours:
             self._connect(address)
+        given = needs.gpus_per_job
+        try:
+            self._check_fits(0 if given == "auto" else int(given) / needs.jobs_per_gpu)
+        except RunError:
+            self.close()
+            raise
         self._task = self._ray.remote(run_here)
 
     def has_room(self, job_devices: int) -> bool:
@@ -140,10 +160,11 @@ class RayExecutor:
         """Hands an attempt to Ray, which chooses the node.
 
         Raises:
-            RunError: If the job needs several nodes.
+            RunError: If the job needs several nodes, or more than any node has.
         """
         check_one_node(attempt.job)
         gpus = self._needs.gpus(attempt.job, self._there("GPU"))
+        self._check_fits(gpus)
         order = order_for(
             attempt,
             self._sweep,
@@ -157,7 +178,8 @@ class RayExecutor:
         self._jobs.append(_Job(attempt, self._task.options(**options).remote(order)))
 
     def wait(self, seconds: float) -> Sequence[tuple[Attempt, Exit]]:
-        """Waits until a job ends."""
+        """Passes on who is to stop, and waits until a job ends."""
+        self._cancel()
         if not self._jobs:
             time.sleep(seconds)
             return []
@@ -170,19 +192,43 @@ class RayExecutor:
         return [(job.attempt, self._exit(job)) for job in ended]
 
     def stop(self, attempt: Attempt, *, at_once: bool) -> None:
-        """Interrupts the task, or kills its process, upon which the job is killed, too."""
-        for job in self._jobs:
-            if job.attempt is attempt:
-                self._ray.cancel(job.ref, force=False)
-                if at_once:
-                    time.sleep(_STOP_SECONDS)  # so that it is known over there that this is meant
-                    self._ray.cancel(job.ref, force=True)
-                    job.killed = True
+        """Notes whom to stop; all of them are passed on together."""
+        self._to_stop[at_once] += [job for job in self._jobs if job.attempt is attempt]
 
     def close(self) -> None:
         """Leaves the cluster; one that was started for us ends."""
         if self._ours:
             self._ray.shutdown()
+
+    def _cancel(self) -> None:
+        """Interrupts tasks, or kills their processes, upon which the jobs are killed, too."""
+        wishes, self._to_stop = self._to_stop, {False: [], True: []}
+        for job in (*wishes[False], *wishes[True]):
+            self._ray.cancel(job.ref, force=False)
+        if wishes[True]:
+            time.sleep(_STOP_SECONDS)  # so that it is known over there that this is meant
+        for job in wishes[True]:
+            self._ray.cancel(job.ref, force=True)
+            job.killed = True
+
+    def _check_fits(self, gpus: float) -> None:
+        """Refuses what Ray would wait for without end and without a word.
+
+        A node that is lost may come back, so it counts.
+        """
+        asked = self._needs.asked(gpus)
+        if any(_holds(node, asked) for node in self._nodes.values()):
+            return
+        alive = (node for node in self._ray.nodes() if node["Alive"])
+        self._nodes |= {node["NodeID"]: node["Resources"] for node in alive}
+        if any(_holds(node, asked) for node in self._nodes.values()):
+            return
+        nodes = "".join(f"\n  {_listed(node, asked)}" for node in self._nodes.values())
+        raise RunError(
+            "hydra/launcher=ray: expected a node that can hold a job, which asks for "
+            f"{_listed(asked, asked)}, got nodes with:{nodes}\nChange "
+            "hydra.launcher.cpus_per_job, .gpus_per_job, .memory_gb or .resources, or add a node."
+        )
 
     def _connect(self, address: str) -> None:
         quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
@@ -224,3 +270,11 @@ class RayExecutor:
             return outcome.exit
         tell_in_output(job.attempt, outcome.refused)
         return Exit(1)
+
+
+def _holds(node: Mapping[str, float], asked: Mapping[str, float]) -> bool:
+    return all(node.get(kind, 0.0) + _LITTLE >= amount for kind, amount in asked.items())
+
+
+def _listed(amounts: Mapping[str, float], kinds: Iterable[str]) -> str:
+    return ", ".join(f"{amounts.get(kind, 0):,.15g} {kind}" for kind in kinds)

@@ -22,6 +22,7 @@ Handle = submitit.Job[Outcome]
 
 _MOST_IN_QUEUE = 1000
 _MISSES = 2  # answers of the queue without a job, until it is believed to be gone
+_LEAVE_SECONDS = 5.0  # after jobs were killed, whatever the queue says: the locks keep others out
 _TIMED_OUT = "timed-out too many times"  # in submitit's words
 
 
@@ -102,6 +103,7 @@ class SlurmCluster:
         self._queue = SlurmQueue(sweep)
         self._folder = submitit_folder(sweep)
         self._seen: dict[str, int] = {}  # the last answer of the queue that had the job
+        self._left: dict[str, float] = {}  # when those that were killed are no longer waited for
 
     def submitted(self, attempts: Sequence[Attempt], handles: Sequence[Handle]) -> None:
         """Notes the ids for later launches."""
@@ -133,13 +135,21 @@ class SlurmCluster:
         """By the result that it left, else by its absence from the queue."""
         if handle.paths.result_pickle.exists():
             return exit_of(attempt, handle)
+        leave = self._left.get(handle.job_id)
+        if leave is not None and time.monotonic() > leave:
+            return Exit(None)
+        misses = _MISSES if leave is None else 1
         if handle.job_id in self._queue.states():
             self._seen[handle.job_id] = self._queue.answers
-        return Exit(None) if self._queue.answers - self._seen[handle.job_id] >= _MISSES else None
+        return Exit(None) if self._queue.answers - self._seen[handle.job_id] >= misses else None
 
     def stop(self, handles: Sequence[Handle], *, at_once: bool) -> set[str]:
         """Takes waiting jobs out of the queue, and tells or kills running ones."""
-        return self._queue.stop((handle.job_id for handle in handles), at_once=at_once)
+        ids = [handle.job_id for handle in handles]
+        never = self._queue.stop(ids, at_once=at_once)
+        if at_once:
+            self._left |= dict.fromkeys(ids, time.monotonic() + _LEAVE_SECONDS)
+        return never
 
     def _is_at(self, attempt: Attempt, id_: str) -> None:
         attempt.place = f"SLURM {id_}"

@@ -20,6 +20,7 @@ STOP = signal.SIGHUP
 
 _ASK_SECONDS = 15.0  # between questions to SLURM's controller, which many share
 _ANSWER_SECONDS = 60.0  # a busy controller takes its time
+_HURRY_SECONDS = 2.0  # both, where jobs are to end at once
 _IDS_AT_A_TIME = 500  # on one command line
 _BEFORE_IT_BEGINS = {
     "PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD",
@@ -51,6 +52,7 @@ class SlurmQueue:
         self._note = sweep.own / "slurm.json"
         self._states: dict[str, str] = {}
         self._asked = -math.inf
+        self._in_a_hurry = False
         self.answers = 0
 
     def known(self) -> dict[str, Queued]:
@@ -76,11 +78,12 @@ class SlurmQueue:
         Returns:
             What SLURM said last; `answers` counts how often it did.
         """
-        if not now and time.monotonic() - self._asked < _ASK_SECONDS:
+        pause = min(_ASK_SECONDS, _HURRY_SECONDS) if self._in_a_hurry else _ASK_SECONDS
+        if not now and time.monotonic() - self._asked < pause:
             return self._states
-        self._asked = time.monotonic()
         user = getpass.getuser()
-        said = _said("squeue", "--noheader", "--array", f"--user={user}", "--format=%i %T")
+        said = self._said("squeue", "--noheader", "--array", f"--user={user}", "--format=%i %T")
+        self._asked = time.monotonic()
         if said is not None:
             pairs = (line.split(maxsplit=1) for line in said.splitlines())
             self._states = {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
@@ -97,14 +100,22 @@ class SlurmQueue:
         Returns:
             Those that had not begun, and never will.
         """
+        self._in_a_hurry = at_once
         states = self.states(now=True)
         there = {id_ for id_ in ids if id_ in states}
         waiting = {id_ for id_ in there if states[id_] in _BEFORE_IT_BEGINS}
         running = sorted(there - waiting)
         told = signal.SIGKILL if at_once else STOP
-        _scancel(running, f"--signal={told.name.removeprefix('SIG')}")
-        _scancel([*sorted(waiting), *(running if at_once else [])])
+        self._scancel(running, f"--signal={told.name.removeprefix('SIG')}")
+        self._scancel([*sorted(waiting), *(running if at_once else [])])
         return waiting
+
+    def _scancel(self, ids: Sequence[str], *options: str) -> None:
+        for start in range(0, len(ids), _IDS_AT_A_TIME):
+            self._said("scancel", *options, *ids[start : start + _IDS_AT_A_TIME])
+
+    def _said(self, *command: str) -> str | None:
+        return _said(*command, seconds=_HURRY_SECONDS if self._in_a_hurry else _ANSWER_SECONDS)
 
 
 def take_back(sweep: SweepDirectory) -> int:
@@ -121,17 +132,10 @@ def take_back(sweep: SweepDirectory) -> int:
     return len(queue.stop(ids)) if ids else 0
 
 
-def _scancel(ids: Sequence[str], *options: str) -> None:
-    for start in range(0, len(ids), _IDS_AT_A_TIME):
-        _said("scancel", *options, *ids[start : start + _IDS_AT_A_TIME])
-
-
-def _said(*command: str) -> str | None:
+def _said(*command: str, seconds: float) -> str | None:
     """What a command of SLURM's prints; None, and a warning, if it does not work."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=True)
     except subprocess.CalledProcessError as error:
         log.warning("%s: %s", command[0], error.stderr.strip())
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -31,6 +31,7 @@ KILL = b"k"
 _POLL_SECONDS = 0.2
 _CANCEL_SECONDS = 2.0  # between looks at a file on what may be a network's disk
 _LOCK_SECONDS = 10.0  # an attempt that was preempted may be just about to end
+_LEASE_SECONDS = 150.0  # the same on SLURM: a network's disk keeps the locks of a node that crashed
 _GRACE_SECONDS = 60.0  # for a checkpoint
 _ORPHAN_SECONDS = 10.0  # the same, if the owner is gone
 # SLURM sends what is meant for the owner to every process; loader workers would die of it.
@@ -83,7 +84,7 @@ def carried_out(order: Order, owner: socket.socket, terminated: Event) -> Outcom
     if terminated.is_set() or SweepDirectory(order.sweep).cancel_file.exists():
         return Outcome(nothing)
     try:
-        lock = _locked(order)
+        lock = _locked(order, owner, terminated)
         if lock is None:
             return Outcome(nothing)
         try:
@@ -94,10 +95,14 @@ def carried_out(order: Order, owner: socket.socket, terminated: Event) -> Outcom
         return Outcome(nothing, str(error))
 
 
-def _locked(order: Order) -> Lock | None:
-    until = time.monotonic() + _LOCK_SECONDS
+def _locked(order: Order, owner: socket.socket, terminated: Event) -> Lock | None:
+    """The lock of the run's directory; None if others keep it, or nobody wants it any more."""
+    on_slurm = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+    until = time.monotonic() + (_LEASE_SECONDS if on_slurm else _LOCK_SECONDS)
     while (lock := Lock.take(order.job.run.lock_file)) is None and time.monotonic() < until:
-        time.sleep(_POLL_SECONDS)
+        said, _, _ = select.select([owner], [], [], _POLL_SECONDS)
+        if said or terminated.is_set() or SweepDirectory(order.sweep).cancel_file.exists():
+            return None
     return lock
 
 
@@ -165,6 +170,7 @@ class _Watch:
         self._owner: socket.socket | None = owner
         self._terminated = terminated
         self._told = False
+        self._owner_asked = False
         self._kill_at = float("inf")
         self._timed_out = False
         self._look_again = 0.0
@@ -187,12 +193,12 @@ class _Watch:
         said = _received(self._owner)
         if not said:
             self._owner = None
-            # Who has been asked to stop the job and now is gone wants it at once.
-            self._stop(0.0 if self._told else _ORPHAN_SECONDS)
-        elif KILL in said:
-            self._stop(0.0)
+            # Who has asked for the job's end and now is gone was killed to have it at once. Where
+            # all processes got a signal, the owner's end says nothing.
+            self._stop(0.0 if self._owner_asked else _ORPHAN_SECONDS)
         else:
-            self._stop(_GRACE_SECONDS)
+            self._owner_asked = True
+            self._stop(0.0 if KILL in said else _GRACE_SECONDS)
 
     def _look_around(self) -> None:
         now = time.monotonic()

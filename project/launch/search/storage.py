@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from pathlib import Path
 
 from optuna.exceptions import OptunaError
@@ -13,6 +14,7 @@ from project.errors import ConfigError
 from project.runs.atomic import explained
 
 _SQLITE = "sqlite:///"
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*):[^@]*@")
 
 
 class JournalLock(JournalFileOpenLock):
@@ -78,6 +80,19 @@ def address_of(storage: str | None, sweep: Path) -> str:
     return storage
 
 
+def shown(address: str) -> str:
+    """An address as it may be printed.
+
+    Args:
+        address: May hold a password.
+
+    Example:
+        >>> shown("postgresql://ada:secret@host/studies")
+        'postgresql://ada:***@host/studies'
+    """
+    return _PASSWORD.sub(r"\g<user>:***@", address)
+
+
 def open_storage(address: str) -> BaseStorage:
     """Opens the storage of a study, and makes it if need be.
 
@@ -97,6 +112,6 @@ def open_storage(address: str) -> BaseStorage:
         return get_storage(address)
     except (ImportError, ValueError, SQLAlchemyError, OptunaError) as error:
         raise ConfigError(
-            f"hydra.sweeper.storage: expected a database that can be opened, got {error}. Leave it "
-            "away to keep the study in the sweep's directory."
+            "hydra.sweeper.storage: expected a database that can be opened, got "
+            f"{shown(str(error))}. Leave it away to keep the study in the sweep's directory."
         ) from error

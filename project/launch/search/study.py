@@ -1,9 +1,10 @@
 """The study of a search: which trials there are, and what is known of each."""
 
+import socket
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,12 +15,15 @@ from optuna.trial import FrozenTrial, TrialState
 from project.errors import RunError
 from project.launch.search.samplers import be_quiet, make_pruner, make_sampler
 from project.launch.search.settings import Search
-from project.launch.search.storage import open_storage
+from project.launch.search.storage import open_storage, shown
+from project.runs.atomic import write_text
 from project.runs.fingerprint import can_change_a_result
 from project.runs.lock import Lock
+from project.runs.sweeps import SweepDirectory
 
 _SECONDS_BETWEEN_TRIES = 0.02
 _NOTHING = "nothing"
+_FOLDER = "folder"
 
 
 class SearchStudy:
@@ -27,17 +31,20 @@ class SearchStudy:
 
     Args:
         search: The search.
-        guard: File that is locked while trials are counted and made, so that launchers agree.
+        sweep: Directory of the sweep. A file in it is locked while trials are counted and made, so
+            that launchers agree; those of another directory would not.
 
     Raises:
         ConfigError: If the storage cannot be opened.
-        RunError: If there is a study of that name for another search, with the differences.
+        RunError: If there is a study of that name for another search, with the differences, or in
+            another directory.
     """
 
-    def __init__(self, search: Search, guard: Path) -> None:
+    def __init__(self, search: Search, sweep: SweepDirectory) -> None:
         be_quiet()
         self._search = search
-        self._guard = guard
+        self._sweep = sweep
+        self._guard = sweep.own / "search.lock"
         with self.alone():
             self._study = optuna.create_study(
                 storage=open_storage(search.storage),
@@ -141,6 +148,7 @@ class SearchStudy:
         now = _kept(self._search)
         then = self._study.user_attrs
         if "parameters" not in then and not self.trials:
+            self._agree_on_folder()
             for key, value in now.items():
                 self._study.set_user_attr(key, value)
             return
@@ -152,10 +160,36 @@ class SearchStudy:
         changes += _changed_parameters(then.get("parameters", {}), now["parameters"])
         if changes:
             raise RunError(
-                f"{self._search.storage} holds the study {self._search.study} of another search, "
-                f"which stays as it is:{''.join(changes)}\nChoose another folder with "
+                f"{shown(self._search.storage)} holds the study {self._search.study} of another "
+                f"search, which stays as it is:{''.join(changes)}\nChoose another folder with "
                 "hydra.sweep.dir=<folder>, or another study with hydra.sweeper.study_name=<name>."
             )
+        self._agree_on_folder()
+
+    def _agree_on_folder(self) -> None:
+        """Keeps whose the study is, or refuses that of another folder.
+
+        Whether the launcher of a trial is alive can be seen in its own folder only.
+        """
+        here = {"host": socket.gethostname(), "path": str(self._sweep.path.absolute())}
+        mark = self._mark()
+        there = self._study.user_attrs.get(_FOLDER)
+        if there is None:
+            self._study.set_user_attr(_FOLDER, {**here, "mark": mark})
+        elif there["mark"] != mark and any(there[key] != here[key] for key in here):
+            raise RunError(
+                f"{shown(self._search.storage)} holds the study {self._search.study} of the sweep "
+                f"in {there['path']} on {there['host']}, expected one of {here['path']} on "
+                f"{here['host']}. Go on there, or choose another study with "
+                "hydra.sweeper.study_name=<another>."
+            )
+
+    def _mark(self) -> str:
+        """What tells the sweep's folder from all others, by whatever path it is reached."""
+        file = self._sweep.own / "search.id"
+        if not file.exists():
+            write_text(file, uuid.uuid4().hex)
+        return file.read_text(encoding="utf-8")
 
 
 def _kept(search: Search) -> dict[str, Any]:

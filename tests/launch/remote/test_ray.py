@@ -1,15 +1,18 @@
 """Jobs on a Ray cluster of two nodes, both on this machine."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from project.errors import ConfigError, RunError
 from project.launch.jobs.attempt import Attempt, Exit
+from project.launch.remote import ray
 from project.launch.remote.ray import Needs, RayExecutor
 from project.runs.lock import is_locked
 from project.runs.record import read_record
@@ -160,6 +163,61 @@ def test_job_is_killed_at_once(executor: RayExecutor, make_job: MakeJob) -> None
     assert outcomes(executor, 1)["deaf0"].stopped
     wait_until(lambda: not is_locked(job.job.run.lock_file), seconds=10)
     assert states([job]) == ["interrupted"]
+
+
+@pytest.mark.slow
+def test_many_jobs_are_killed_at_once_in_the_time_of_one(
+    two_nodes: Any, sweep: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    executor = RayExecutor(sweep, Needs(cpus_per_job=1))
+    jobs = begun(executor, make_job, *["deaf"] * 3, module="tests.launch.remote.deaf_job")
+    wait_until(lambda: all(job.job.run.checkpoint("last").exists() for job in jobs))
+
+    def paused(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(ray, "time", SimpleNamespace(sleep=paused))
+    for job in jobs:
+        executor.stop(job, at_once=True)
+    ended = outcomes(executor, 3)
+    assert all(exit_.stopped for exit_ in ended.values())
+    assert pauses == [ray._STOP_SECONDS]
+    wait_until(lambda: not any(is_locked(job.job.run.lock_file) for job in jobs), seconds=10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("needs", "asked"),
+    [
+        (Needs(cpus_per_job=3), "3 CPU, got nodes with:\n  2 CPU\n  2 CPU"),
+        (Needs(gpus_per_job=1), "1 CPU, 1 GPU, got nodes with:\n  2 CPU, 0 GPU"),
+        (Needs(memory_gb=9000), "1 CPU, 9,000,000,000,000 memory, got"),
+        (Needs(resources={"third": 1}), "1 CPU, 1 third, got"),
+    ],
+    ids=["cores", "GPUs", "memory", "own"],
+)
+def test_job_that_no_node_could_ever_hold_is_refused(
+    two_nodes: Any, sweep: Path, needs: Needs, asked: str
+) -> None:
+    with pytest.raises(RunError, match=re.escape(f"a job, which asks for {asked}")):
+        RayExecutor(sweep, needs)
+
+
+@pytest.mark.slow
+def test_job_with_more_gpus_than_any_node_has_is_refused(
+    two_nodes: Any, sweep: Path, make_job: MakeJob
+) -> None:
+    node = two_nodes.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 << 20)
+    executor = RayExecutor(sweep, Needs())
+    with pytest.raises(
+        RunError, match=r"asks for 1 CPU, 2 GPU, got nodes with:(.|\n)*2 CPU, 1 GPU"
+    ):
+        begun(executor, make_job, "ok", trainer={"devices": 2})
+    begun(executor, make_job, "ok", trainer={"devices": 1})
+    outcomes(executor, 1)
+    two_nodes.remove_node(node)
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 
 from project.errors import ConfigError, RunError
 from project.launch.jobs.attempt import Attempt, Exit
+from project.launch.remote import slurm_clusters, slurm_queue
 from project.launch.remote.slurm import Allocation, SlurmExecutor, Submitted
 from project.runs.sweeps import SweepDirectory
 from tests.launch.remote.conftest import MakeJob
@@ -140,6 +142,43 @@ def test_waiting_jobs_leave_the_queue_and_running_ones_are_told(
     executor.stop(both[0], at_once=True)
     executor.wait(0.0)
     assert box.cancelled[2:] == ["--signal=KILL 41_0", "41_0"]
+
+
+def test_killed_jobs_are_waited_for_no_longer_than_the_queue_has_them(
+    box: Box, make_job: MakeJob, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_queue, "_ASK_SECONDS", 1000.0)
+    monkeypatch.setattr(slurm_queue, "_HURRY_SECONDS", 1.0)
+    executor = SlurmExecutor(sweep, Allocation())
+    one, other = attempts(make_job, "ok", "ok")
+    submitted(executor, [one, other])
+    box.queue(_41_0="RUNNING", _41_1="RUNNING")
+    for attempt in (one, other):
+        executor.stop(attempt, at_once=True)
+    assert executor.wait(0.0) == []
+    box.queue(_41_1="COMPLETING")
+    assert executor.wait(4.0) == [(one, Exit(None))]  # by one answer, not two
+
+
+def test_killed_jobs_are_left_to_a_slurm_that_does_not_answer(
+    box: Box,
+    make_job: MakeJob,
+    sweep: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slurm_queue, "_HURRY_SECONDS", 0.2)
+    monkeypatch.setattr(slurm_clusters, "_LEAVE_SECONDS", 1.0)
+    executor = SlurmExecutor(sweep, Allocation())
+    (job,) = attempts(make_job, "ok")
+    submitted(executor, [job])
+    box.queue(_41="RUNNING")
+    assert executor.wait(0.5) == []
+    (tmp_path / "bin" / "squeue").write_text("#!/bin/bash\nexec sleep 30\n")
+    executor.stop(job, at_once=True)
+    begin = time.monotonic()
+    assert executor.wait(20.0) == [(job, Exit(None))]
+    assert time.monotonic() - begin < 10
 
 
 def test_refusal_of_slurm_is_told(box: Box, make_job: MakeJob, sweep: Path, tmp_path: Path) -> None:

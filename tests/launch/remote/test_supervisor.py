@@ -94,6 +94,46 @@ def test_lock_that_is_released_in_a_moment_is_waited_for(
     timer.join()
 
 
+def test_lock_of_a_node_that_crashed_is_waited_for_on_slurm(
+    make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    order = make_order("ok")
+    lock = Lock.take(order.job.run.lock_file)
+    assert lock is not None
+    timer = threading.Timer(1.5, lock.release)  # longer than elsewhere
+    timer.start()
+    assert done(order) == Outcome(Exit(0))
+    timer.join()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda owner, _: owner.send(STOP), id="its owner asks"),
+        pytest.param(lambda owner, _: owner.close(), id="its owner is gone"),
+        pytest.param(lambda _, terminated: terminated.set(), id="SIGTERM"),
+    ],
+)
+def test_who_waits_for_a_lock_ends_when(
+    make_order: MakeOrder,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[socket.socket, Event], None],
+) -> None:
+    monkeypatch.setattr(supervisor, "_LOCK_SECONDS", 60.0)
+    order, terminated, begin = make_order("ok"), Event(), time.monotonic()
+    lock = Lock.take(order.job.run.lock_file)
+    assert lock is not None
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        timer = threading.Timer(0.5, ask, [ours, terminated])
+        timer.start()
+        assert carried_out(order, theirs, terminated) == Outcome(NOTHING)
+        timer.join()
+    lock.release()
+    assert time.monotonic() - begin < 20
+
+
 def test_job_that_finished_while_it_was_queued_is_not_run_again(
     make_order: MakeOrder, notes: Notes
 ) -> None:
@@ -151,6 +191,34 @@ def test_job_is_killed_where_that_is_wanted_at_once(make_order: MakeOrder) -> No
     outcome = done(order, lambda owner, _: owner.send(KILL))
     assert outcome == Outcome(Exit(-signal.SIGKILL, stopped=True))
     assert time.monotonic() - begin < 15
+
+
+@pytest.mark.parametrize(
+    ("first", "least", "most"),
+    [
+        pytest.param(lambda owner, _: owner.send(STOP), 0.0, 3.5, id="owner asked, killed at once"),
+        pytest.param(lambda _, terminated: terminated.set(), 4.0, 30.0, id="SIGTERM, has time"),
+    ],
+)
+def test_end_of_the_owner_means_at_once_only_if_it_had_asked(
+    make_order: MakeOrder,
+    monkeypatch: pytest.MonkeyPatch,
+    first: Callable[[socket.socket, Event], None],
+    least: float,
+    most: float,
+) -> None:
+    monkeypatch.setattr(supervisor, "_ORPHAN_SECONDS", 4.0)
+    asked: list[float] = []
+
+    def act(owner: socket.socket, terminated: Event) -> None:
+        first(owner, terminated)
+        time.sleep(1)
+        asked.append(time.monotonic())
+        owner.close()
+
+    order = make_order("deaf", module="tests.launch.remote.deaf_job")
+    assert done(order, act) == Outcome(Exit(-signal.SIGKILL, stopped=True))
+    assert least <= time.monotonic() - asked[0] <= most
 
 
 def test_job_that_takes_too_long_stops_with_a_checkpoint_and_has_failed(

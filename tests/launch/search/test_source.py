@@ -415,7 +415,11 @@ def test_study_of_something_else_is_refused(sweep: Path) -> None:
 
 
 def test_study_of_a_sweep_in_another_folder_is_refused(tmp_path: Path) -> None:
-    shared = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both", "n_trials": 1}
+    shared: dict[str, Any] = {
+        "storage": f"sqlite:///{tmp_path}/studies.db",
+        "study_name": "both",
+        "n_trials": 1,
+    }
     one, other = tmp_path / "one", tmp_path / "other"
     Launcher(one, search_of(one, **shared)).run()
     host = re.escape(socket.gethostname())
@@ -431,7 +435,7 @@ def test_study_of_a_sweep_in_another_folder_is_refused(tmp_path: Path) -> None:
 def test_same_folder_by_another_path_or_host_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both"}
+    shared: dict[str, Any] = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both"}
     one, moved = tmp_path / "one", tmp_path / "moved"
     Launcher(one, search_of(one, **shared, n_trials=1)).run()
     one.rename(moved)
@@ -442,7 +446,11 @@ def test_same_folder_by_another_path_or_host_is_the_same(
 def test_same_path_on_another_host_is_another_folder(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "both", "n_trials": 1}
+    shared: dict[str, Any] = {
+        "storage": f"sqlite:///{tmp_path}/studies.db",
+        "study_name": "both",
+        "n_trials": 1,
+    }
     Launcher(sweep, search_of(sweep, **shared)).run()
     sweep.rename(tmp_path / "on the first host")
     Launcher(sweep, search_of(sweep, **shared)).source.close()  # what was deleted is begun again
