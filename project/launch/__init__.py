@@ -1,1 +1,1 @@
-"""Hydra, its command line and its versions."""
+"""Hydra: its command line, its versions, sweeps and searches, and where their jobs run."""
