@@ -1,5 +1,6 @@
 """Repeats of recipes on the terminal."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -68,7 +69,8 @@ def _recalls(results: Sequence[RecipeResult]) -> Iterator[_Column]:
 
 def _lowest(results: Sequence[RecipeResult], name: str) -> float:
     found = [recall_of(result, name) for result in results]
-    return min(recall.correct / recall.tested for recall in found if recall and recall.tested)
+    shares = (recall.correct / recall.tested for recall in found if recall and recall.tested)
+    return min(shares, default=math.inf)  # nothing was tested: nothing is weak
 
 
 def _fitting(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:

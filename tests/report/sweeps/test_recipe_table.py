@@ -50,6 +50,17 @@ def test_of_many_classes_the_lowest_recalls_are_shown(folded: Any) -> None:
     assert "31 more classes, with higher recalls, are in the files" in text
 
 
+def test_class_of_which_nothing_was_tested_is_shown_last(folded: Any) -> None:
+    (result,) = results_of(folded, "natural")
+    nothing = Interval(float("nan"), float("nan"))
+    recalls = tuple(ClassRecall(f"class {n}", 0, 0, 0, nothing) for n in range(12))
+    tested = ClassRecall("tested", 1, 2, 2, Interval(0.1, 0.9))
+    text = shown([replace(result, recalls=(*recalls, tested))], 120)
+    assert "recall tested" in text
+    assert "recall class 10" in text
+    assert "recall class 11" not in text
+
+
 def test_remarks_are_said_once(folded: Any) -> None:
     (result,) = results_of(folded, "natural")
     text = shown([replace(result, remarks=("one [fold] is missing",))] * 2, 120)
