@@ -67,7 +67,7 @@ def test_job_that_fails_does_not_take_the_sweep_with_it(
         "data.batch_size=0,16",
     )
     assert done.returncode == 1
-    assert "data.batch_size: expected a multiple" in done.stderr
+    assert "data.batch_size: expected a multiple" in " ".join(done.stdout.split())
     states = [read_record(RunDirectory(run)).state for run in runs_in(tmp_path, "sweeps")]
     assert sorted(states) == ["failed", "finished"]
 
