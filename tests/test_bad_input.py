@@ -195,7 +195,7 @@ def test_full_disk_is_named_and_recorded(tmp_path: Path, photos: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "ckpt.unfinished: No space left on device" in done.stderr
+    assert "best.ckpt: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert json.loads((output / "run.json").read_text())["state"] == "failed"
 

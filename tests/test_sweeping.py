@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_what_was_reached_and_the_command_goes_on(
 def test_evaluations_are_swept_like_trainings(
     command: Command, words: Words, tmp_path: Path
 ) -> None:
-    assert command("train", *words("seed=1")).returncode == 0
+    assert command("train", *words("seed=1,2")).returncode == 0
     run = f"run={tmp_path}/sweep/seed=1"
     done = command(
         "evaluate", "-m", run, "data.split=val,test", "trainer.enable_progress_bar=false"

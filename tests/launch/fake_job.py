@@ -13,7 +13,7 @@ from pathlib import Path
 from project.runs.directory import RunDirectory
 from project.runs.record import Best, RunRecord, read_record, recording
 
-SECONDS = 20.0  # longest that a job waits to be stopped
+SECONDS = 60.0  # longest that a job waits to be stopped
 
 
 def main() -> None:

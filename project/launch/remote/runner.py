@@ -17,6 +17,8 @@ _POLL_SECONDS = 0.5  # Ray interrupts a task only while it executes Python
 class Supervised:
     """A job that runs on this machine, in a process with a supervisor beside it.
 
+    Interrupted while it is made, it does not begin.
+
     Args:
         order: The job.
     """
@@ -25,15 +27,16 @@ class Supervised:
         self._channel, theirs = socket.socketpair()
         self._channel.settimeout(_POLL_SECONDS)
         with theirs:
-            starter = subprocess.Popen(
+            self._starter = subprocess.Popen(
                 [sys.executable, "-m", _SUPERVISOR, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is the launcher's
             )
         self._answer = b""
-        with contextlib.suppress(BrokenPipeError):  # it dies, which its silence tells
-            starter.communicate(pickle.dumps(order))
+        assert self._starter.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._starter.stdin as there:
+            there.write(pickle.dumps(order))  # if it has died, its silence tells
 
     def stop(self, *, at_once: bool) -> None:
         """Asks for the job's end, with a checkpoint or at once."""
@@ -53,6 +56,7 @@ class Supervised:
                 break
             self._answer += more
         self._channel.close()
+        self._starter.wait()
         if not self._answer:
             return Outcome(Exit(None))  # the supervisor was killed
         outcome: Outcome = pickle.loads(self._answer)  # noqa: S301 - from our own supervisor
