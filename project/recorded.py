@@ -4,7 +4,6 @@ import contextlib
 import logging
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -39,7 +38,7 @@ from project.runs.record import Best, DataFacts, Kind, RunRecord, recording, ref
 
 log = logging.getLogger(__name__)
 
-_TRIES, _PAUSE_SECONDS = 10, 0.1
+_PATIENCE_SECONDS = 1.0  # whoever only looks at the lock holds it for a moment
 
 
 def task_overrides() -> list[str]:
@@ -146,12 +145,8 @@ def _begun(values: dict[str, Any], directory: RunDirectory, origin: Origin) -> R
 @contextlib.contextmanager
 def _locked(directory: RunDirectory) -> Iterator[None]:
     """Keeps other processes out of the run's directory."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(_TRIES):  # whoever only looks at the lock holds it for a moment
-            if stack.enter_context(locked_or_inherited(directory.lock_file)):
-                break
-            time.sleep(_PAUSE_SECONDS)
-        else:
+    with locked_or_inherited(directory.lock_file, _PATIENCE_SECONDS) as ours:
+        if not ours:
             raise RunError(
                 f"{directory.path}: expected to have the directory for this run alone, got another "
                 "process that is working in it. Wait until it has ended, or choose another folder "

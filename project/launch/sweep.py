@@ -21,7 +21,7 @@ from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, Watcher
 
 _TICK_SECONDS = 0.5
 _MISTAKE = 1  # exit code of a command that ended with a message
-_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 40, 0.05
+_CHILDREN_SECONDS = 2.0  # that children of a process may keep its lock after its end
 _GRACE_SECONDS = 120.0  # for a checkpoint after a timeout, before the job is killed
 
 
@@ -261,7 +261,7 @@ class Sweep:
             return
         timed_out = ended.timed_out or (started.told is not None and not self._stopping)
         ended = replace(ended, timed_out=timed_out, stopped=bool(self._stopping))
-        lock = _lock_of_the_dead(attempt.job)
+        lock = Lock.take(attempt.job.run.lock_file, seconds=_CHILDREN_SECONDS)
         if lock is None:  # another launcher was quicker: the record is its job's
             self._leave_to_others(attempt.job)
             return
@@ -345,15 +345,6 @@ class Sweep:
 
     def _changed(self) -> None:
         self._watcher.changed(self.statuses)
-
-
-def _lock_of_the_dead(job: Job) -> Lock | None:
-    """The lock of a job whose process is gone; its children may have it for a moment longer."""
-    for _ in range(_LOCK_TRIES):
-        if (lock := Lock.take(job.run.lock_file)) is not None:
-            return lock
-        time.sleep(_LOCK_PAUSE_SECONDS)
-    return None
 
 
 @dataclass

@@ -7,6 +7,7 @@ a child by its file descriptor, so a run stays locked when the launcher that sta
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from project.errors import RunError
 from project.runs.atomic import explained
 
 INHERITED = "EVENHAND_LOCK_FD"  # file descriptor of a lock that this process was given
+
+_LOOK_SECONDS = 0.02
 
 
 class Lock:
@@ -27,15 +30,16 @@ class Lock:
         self.descriptor = descriptor
 
     @classmethod
-    def take(cls, file: Path, *, shared: bool = False) -> "Lock | None":
+    def take(cls, file: Path, *, shared: bool = False, seconds: float = 0.0) -> "Lock | None":
         """Takes a lock that nobody holds.
 
         Args:
             file: What is locked. It and its folders are made; its content does not matter.
             shared: Whether others may hold it, too, if they also share it.
+            seconds: Longest time that others are waited for.
 
         Returns:
-            The lock, or None if another process holds it.
+            The lock, or None if another process holds it all the time.
 
         Raises:
             RunError: If the file cannot be made, or its file system knows no locks.
@@ -43,17 +47,22 @@ class Lock:
         with explained(file, "lock"):
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        until = time.monotonic() + seconds
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
+            while not _locked(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
+                if time.monotonic() >= until:
+                    os.close(descriptor)
+                    return None
+                time.sleep(_LOOK_SECONDS)
         except OSError as error:
             os.close(descriptor)
             raise RunError(
                 f"{file}: cannot be locked ({error.strerror}), as its file system has no locks. "
                 "Choose a folder on another disk with paths.output=<folder>."
             ) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
         return cls(descriptor)
 
     def release(self) -> None:
@@ -70,19 +79,26 @@ def is_locked(file: Path) -> bool:
         file: What is locked; need not exist.
     """
     with contextlib.suppress(FileNotFoundError), file.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        return not _locked(stream.fileno(), fcntl.LOCK_SH)
     return False
 
 
+def _locked(descriptor: int, kind: int) -> bool:
+    """Locks a file unless another process has; returns whether it is locked."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
-def locked_or_inherited(file: Path) -> Iterator[bool]:
+def locked_or_inherited(file: Path, seconds: float = 0.0) -> Iterator[bool]:
     """Holds a lock during the block, unless whoever started this process holds it for us.
 
     Args:
         file: What is locked.
+        seconds: Longest time that others are waited for.
 
     Yields:
         Whether the lock is held; False if another process works there.
@@ -91,7 +107,7 @@ def locked_or_inherited(file: Path) -> Iterator[bool]:
         with _kept_from_workers(int(os.environ[INHERITED])):
             yield True
         return
-    lock = Lock.take(file)
+    lock = Lock.take(file, seconds=seconds)
     if lock is None:
         yield False
         return

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from project.runs.record import RunRecord, read_record
 JobState = Literal["waiting", "running", "finished", "failed", "interrupted", "pruned"]
 
 _PATIENCE_SECONDS = 10.0  # with other launchers that write the facts, which takes moments
-_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -127,9 +125,7 @@ class SweepFacts:
 @contextlib.contextmanager
 def _alone(file: Path) -> Iterator[None]:
     """Holds a lock during the block, or none if another process keeps it: it may be suspended."""
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while (lock := Lock.take(file)) is None and time.monotonic() < until:
-        time.sleep(_LOOK_SECONDS)
+    lock = Lock.take(file, seconds=_PATIENCE_SECONDS)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def test_lock_is_seen_from_outside_without_being_taken(file: Path) -> None:
     lock.release()
     assert not is_locked(file)
     assert not is_locked(file)  # looking leaves no lock behind
+
+
+def test_lock_is_waited_for_as_long_as_was_said(file: Path) -> None:
+    lock = Lock.take(file)
+    assert lock is not None
+    began = time.monotonic()
+    assert Lock.take(file, seconds=0.2) is None
+    assert time.monotonic() - began >= 0.2
+    released = threading.Timer(0.2, lock.release)
+    released.start()
+    waited = Lock.take(file, seconds=30)
+    assert waited is not None
+    waited.release()
+    released.join()
 
 
 def test_child_keeps_the_lock_when_its_starter_lets_go(file: Path) -> None:

@@ -1,7 +1,7 @@
 """The study of a search: which trials there are, and what is known of each."""
 
+import math
 import socket
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,6 @@ from project.runs.fingerprint import can_change_a_result
 from project.runs.lock import Lock
 from project.runs.sweeps import SweepDirectory
 
-_SECONDS_BETWEEN_TRIES = 0.02
 _NOTHING = "nothing"
 _FOLDER = "folder"
 
@@ -58,8 +57,8 @@ class SearchStudy:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Has the block run while no other launcher is in such a block."""
-        while (lock := Lock.take(self._guard)) is None:
-            time.sleep(_SECONDS_BETWEEN_TRIES)
+        lock = Lock.take(self._guard, seconds=math.inf)
+        assert lock is not None
         try:
             yield
         finally:
