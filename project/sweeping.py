@@ -20,7 +20,8 @@ from project.launch.jobs.executor import Executor
 from project.launch.jobs.job import Job
 from project.launch.jobs.source import ListedJobs, Source
 from project.launch.outcome import report_failure
-from project.launch.sweep import Options, Sweep
+from project.launch.policy import Policy
+from project.launch.sweep import Sweep
 from project.report.sweeps.live import watcher_for
 from project.report.sweeps.summary import summarize
 from project.runs.launchers import announced
@@ -41,13 +42,13 @@ class Launch:
     Attributes:
         composer: Makes jobs of overrides.
         launcher: Name of the launcher, for people.
-        options: What to do about failures, time and disk.
+        policy: What to do about failures, time and disk.
         executor: Makes what runs the jobs, from the sweep's directory and the devices of a job.
     """
 
     composer: Composer
     launcher: str
-    options: Options
+    policy: Policy
     executor: Callable[[Path, int], Executor]
 
 
@@ -93,7 +94,7 @@ def run(launch: Launch, source: Source) -> list[JobStatus]:
     watcher = watcher_for(console, directory, facts)
     executor = launch.executor(directory.path, devices)
     data = _DataFingerprints(known, directory, getattr(executor, "call", _called))
-    sweep = Sweep(directory, facts, executor, source, launch.options, watcher, data)
+    sweep = Sweep(directory, facts, executor, source, launch.policy, watcher, data)
     with announced(directory):
         try:
             sweep.run()

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from project.launch.jobs.composing import Composer
 from project.launch.jobs.executor import Executor
 from project.launch.jobs.source import ListedJobs
-from project.launch.sweep import Options
+from project.launch.policy import Policy
 from project.runs.launchers import living_launchers
 from project.runs.sweeps import SweepDirectory, SweepFacts
 from project.sweeping import Launch, run
@@ -32,8 +32,8 @@ class Idle:
         self._sweep = sweep
         self.living: list[str] = []
 
-    def has_room(self, job_devices: int) -> bool:
-        return job_devices == 0
+    def has_room(self) -> bool:
+        return False
 
     def close(self) -> None:
         self.living = living_launchers(self._sweep)
@@ -45,7 +45,7 @@ def launch(sweep: SweepDirectory) -> Idle:
         {"hydra": {"sweep": {"dir": str(sweep.path)}}, "monitor": "val/accuracy"}
     )
     composer = Composer(cast("Any", None), config)
-    run(Launch(composer, "local", Options(), lambda *_: cast("Executor", executor)), ListedJobs([]))
+    run(Launch(composer, "local", Policy(), lambda *_: cast("Executor", executor)), ListedJobs([]))
     return executor
 
 

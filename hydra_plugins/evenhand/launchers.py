@@ -40,10 +40,12 @@ class SweepLauncher(Launcher):
         keep_checkpoints: str = "all",
         reserve_gb: float = 1.0,
     ) -> None:
-        self.retries = retries
-        self.timeout_minutes = timeout_minutes
-        self.keep_checkpoints = keep_checkpoints
-        self.reserve_gb = reserve_gb
+        self.policy: dict[str, Any] = {
+            "retries": retries,
+            "timeout_minutes": timeout_minutes,
+            "keep_checkpoints": keep_checkpoints,
+            "reserve_gb": reserve_gb,
+        }
         self._context: HydraContext | None = None
         self._config: DictConfig | None = None
 
@@ -88,19 +90,13 @@ class SweepLauncher(Launcher):
 
     def _launch(self) -> Launch:
         from project.launch.jobs.composing import Composer  # noqa: PLC0415
-        from project.launch.sweep import options  # noqa: PLC0415
+        from project.launch.policy import make_policy  # noqa: PLC0415
         from project.sweeping import Launch  # noqa: PLC0415
 
         assert self._context is not None, "Hydra calls setup first"
         assert self._config is not None
-        known: dict[str, Any] = {
-            "retries": self.retries,
-            "timeout_minutes": self.timeout_minutes,
-            "keep_checkpoints": self.keep_checkpoints,
-            "reserve_gb": self.reserve_gb,
-        }
         composer = Composer(self._context, self._config)
-        return Launch(composer, self.name, options(**known), self.executor)
+        return Launch(composer, self.name, make_policy(**self.policy), self.executor)
 
 
 class LocalLauncher(SweepLauncher):

@@ -130,8 +130,7 @@ class RayLauncher(SweepLauncher):
 
     def executor(self, sweep: Path, devices: int) -> Executor:
         """The cluster."""
-        del devices
         from project.launch.remote.ray import Needs, RayExecutor  # noqa: PLC0415
         from project.launch.remote.settings import settings  # noqa: PLC0415
 
-        return RayExecutor(sweep, settings(Needs, self.needs), self.address, self.max_jobs)
+        return RayExecutor(sweep, settings(Needs, self.needs), devices, self.address, self.max_jobs)

@@ -1,18 +1,17 @@
 """The loop of a sweep: which job begins when, what becomes of those that end."""
 
-import math
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any, cast, get_args
 
-from project.errors import ConfigError, EvenhandError, suggestion
+from project.errors import EvenhandError
 from project.launch.jobs.attempt import Attempt, Exit
-from project.launch.jobs.checkpoints import Keep, short_of_space, tidy
+from project.launch.jobs.checkpoints import short_of_space, tidy
 from project.launch.jobs.decision import DataFingerprint, Step, decide
 from project.launch.jobs.executor import Executor
 from project.launch.jobs.job import Job
 from project.launch.jobs.source import Source
+from project.launch.policy import Policy
 from project.launch.stopping import StopRequests, Urgency
 from project.runs.lock import Lock, is_locked
 from project.runs.progress import read_progress
@@ -25,59 +24,6 @@ _CHILDREN_SECONDS = 2.0  # that children of a process may keep its lock after it
 _GRACE_SECONDS = 120.0  # for a checkpoint after a timeout, before the job is killed
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a sweep does about failures, time and disk.
-
-    Attributes:
-        retries: How often a job that failed is tried again.
-        timeout_minutes: Longest time of an attempt; None: any.
-        keep_checkpoints: Of jobs that have finished; see `project.launch.jobs.checkpoints.tidy`.
-        reserve_bytes: What is to stay free on disk.
-    """
-
-    retries: int = 0
-    timeout_minutes: float | None = None
-    keep_checkpoints: Keep = "all"
-    reserve_bytes: int = 0
-
-
-def options(
-    *, retries: Any, timeout_minutes: Any, keep_checkpoints: Any, reserve_gb: Any
-) -> Options:
-    """Checks what a launcher was configured with.
-
-    Args:
-        retries: See `Options`.
-        timeout_minutes: See `Options`.
-        keep_checkpoints: See `Options`.
-        reserve_gb: In 10^9 bytes.
-
-    Raises:
-        ConfigError: If a value makes no sense.
-    """
-    kinds = get_args(Keep)
-    if keep_checkpoints not in kinds:
-        raise ConfigError(
-            f"hydra.launcher.keep_checkpoints: expected one of {', '.join(kinds)}, got "
-            f"{keep_checkpoints!r}.{suggestion(str(keep_checkpoints), kinds)}"
-        )
-    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-        raise ConfigError(f"hydra.launcher.retries: expected 0 or more times, got {retries}.")
-    if not (_is_number(reserve_gb) and reserve_gb >= 0):
-        raise ConfigError(f"hydra.launcher.reserve_gb: expected 0 or more, got {reserve_gb}.")
-    if timeout_minutes is not None and not (_is_number(timeout_minutes) and timeout_minutes > 0):
-        raise ConfigError(
-            f"hydra.launcher.timeout_minutes: expected more than 0, or null, got {timeout_minutes}."
-        )
-    keep = cast("Keep", keep_checkpoints)
-    return Options(retries, timeout_minutes, keep, int(reserve_gb * 1e9))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 class Sweep:
     """Runs the jobs of a sweep, whatever becomes of any of them.
 
@@ -86,7 +32,7 @@ class Sweep:
         facts: What it is; its list of jobs is kept up to date.
         executor: Runs attempts.
         source: Gives the jobs.
-        options: What to do about failures, time and disk.
+        policy: What to do about failures, time and disk.
         watcher: Is told.
         data: Fingerprint of a job's data as they are now.
     """
@@ -97,7 +43,7 @@ class Sweep:
         facts: SweepFacts,
         executor: Executor,
         source: Source,
-        options: Options,
+        policy: Policy,
         watcher: Watcher,
         data: DataFingerprint = lambda _: None,
     ) -> None:
@@ -105,7 +51,7 @@ class Sweep:
         self._facts = facts
         self._executor = executor
         self._source = source
-        self._options = options
+        self._policy = policy
         self._watcher = watcher
         self._data = data
         self._statuses: dict[str, JobStatus] = {}
@@ -172,7 +118,7 @@ class Sweep:
     def _fill(self) -> None:
         """Begins jobs as long as there is room for them."""
         while not self._stopping and not self._short and self._may_have_more():
-            if not self._executor.has_room(1):
+            if not self._executor.has_room():
                 self._say_that_it_waits()
                 return
             job = self._next()
@@ -231,7 +177,7 @@ class Sweep:
         if step is Step.SKIP:
             self._end_as_recorded(status)
             return
-        reserve = self._options.reserve_bytes
+        reserve = self._policy.reserve_bytes
         self._short = short_of_space(self._directory, self.statuses, reserve) or ""
         if self._short:
             self._queue.appendleft(job)
@@ -279,10 +225,10 @@ class Sweep:
         self._changed()
 
     def _go_on_after(self, attempt: Attempt, status: JobStatus) -> None:
-        again = attempt.number <= self._options.retries and not self._stopping
+        again = attempt.number <= self._policy.retries and not self._stopping
         if status.state == "failed" and again:
             status.state = "waiting"
-            status.note = f"failed, is tried again ({attempt.number} of {self._options.retries})"
+            status.note = f"failed, is tried again ({attempt.number} of {self._policy.retries})"
             self._queue.append(attempt.job)
         elif status.state != "interrupted" or not self._stopping:
             self._source.ended(status)
@@ -295,7 +241,7 @@ class Sweep:
         self._source.ended(status)
 
     def _tidy(self) -> None:
-        tidy(self.statuses, self._options.keep_checkpoints, self._facts.monitor_mode)
+        tidy(self.statuses, self._policy.keep_checkpoints, self._facts.monitor_mode)
 
     def _look_around(self) -> None:
         """What comes with time: progress, timeouts, requests to stop."""
@@ -308,7 +254,7 @@ class Sweep:
         self._changed()
 
     def _watch_time(self, started: "_Started") -> None:
-        limit = self._options.timeout_minutes
+        limit = self._policy.timeout_minutes
         now = time.monotonic()
         if limit is None or self._stopping:
             return

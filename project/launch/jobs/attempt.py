@@ -71,10 +71,9 @@ class Attempt:
             own: Variables of the place where it runs, such as its GPU.
         """
         inherited = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
-        lock = {INHERITED: str(self.lock.descriptor)} if self.lock else {}
         # Unbuffered, so that the last words of a killed job are there to be read.
         common = {SWEEP: str(sweep), "PYTHONUNBUFFERED": "1"}
-        return {**inherited, **common, **self.job.environment, **lock, **own}
+        return {**inherited, **common, **self.job.environment, **own}
 
     def concluded(self, ended: Exit) -> RunRecord:
         """Completes the record of an attempt whose process is gone.

@@ -16,8 +16,8 @@ class Executor(Protocol):
 
     holds_locks: bool
 
-    def has_room(self, job_devices: int) -> bool:
-        """Whether an attempt with that many devices may begin, or be queued, now."""
+    def has_room(self) -> bool:
+        """Whether an attempt may begin, or be queued, now."""
         ...
 
     def begin(self, attempt: Attempt) -> None:

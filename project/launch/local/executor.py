@@ -127,7 +127,7 @@ class LocalExecutor:
                 process, cold = self._started(request, [])  # once more, with another server
             time.sleep(_POLL_SECONDS)
 
-    def has_room(self, job_devices: int) -> bool:  # noqa: ARG002 - every slot is made for the jobs
+    def has_room(self) -> bool:
         """Whether a slot is free, which then waits for the next attempt."""
         if self._place is None:
             self._place = self._slots.take()
@@ -187,12 +187,10 @@ class LocalExecutor:
         self._slots.give_back(slot)
 
     def _request(self, attempt: Attempt, slot: Slot) -> Request:
-        environment = attempt.environment(self._sweep, slot.environment)
-        environment.pop(INHERITED, None)  # the number of the descriptor is known only over there
         return Request(
             module=attempt.job.module,
             arguments=attempt.job.arguments(resume=attempt.resume),
-            environment=environment,
+            environment=attempt.environment(self._sweep, slot.environment),
             folder=str(Path.cwd()),
             output=str(attempt.job.run.output_file),
             told=INHERITED if attempt.lock else "",

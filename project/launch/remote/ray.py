@@ -118,6 +118,7 @@ class RayExecutor:
     Args:
         sweep: Directory of the sweep, on a disk that all nodes share.
         needs: What each job takes.
+        devices: Of a job, by its trainer.
         address: Of the cluster; ``auto`` finds the one that runs here, ``local`` starts one.
         max_jobs: At the same time; None: as many as the cluster has room for.
 
@@ -129,13 +130,19 @@ class RayExecutor:
     holds_locks = False
 
     def __init__(
-        self, sweep: Path, needs: Needs, address: str = "auto", max_jobs: int | None = None
+        self,
+        sweep: Path,
+        needs: Needs,
+        devices: int = 1,
+        address: str = "auto",
+        max_jobs: int | None = None,
     ) -> None:
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         self._ray = imported("ray", "ray")
         self._sweep = sweep
         self._needs = needs
+        self._devices = devices
         self._max_jobs = at_most(max_jobs)
         self._jobs: list[_Job] = []
         self._to_stop: dict[bool, list[_Job]] = {False: [], True: []}
@@ -151,10 +158,10 @@ class RayExecutor:
             raise
         self._task = self._ray.remote(run_here)
 
-    def has_room(self, job_devices: int) -> bool:
+    def has_room(self) -> bool:
         """Whether the cluster has room for another job now."""
         given = math.isfinite(self._max_jobs)
-        return len(self._jobs) < (self._max_jobs if given else self._room(job_devices))
+        return len(self._jobs) < (self._max_jobs if given else self._room())
 
     def begin(self, attempt: Attempt) -> None:
         """Hands an attempt to Ray, which chooses the node.
@@ -242,12 +249,12 @@ class RayExecutor:
                 "Start one (ray start --head), name its address, or use address=local."
             ) from error
 
-    def _room(self, job_devices: int) -> int:
+    def _room(self) -> int:
         """Jobs that all of the cluster can run at the same time."""
         room = self._there("CPU") / self._needs.cpus_per_job
         gpus = self._there("GPU")
         asked = self._needs.gpus_per_job
-        per_job = job_devices if asked == "auto" else int(asked)
+        per_job = self._devices if asked == "auto" else int(asked)
         if gpus and per_job:
             room = min(room, gpus / per_job * self._needs.jobs_per_gpu)
         return max(1, math.floor(room + 1e-6))

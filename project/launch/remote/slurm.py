@@ -138,7 +138,7 @@ class SlurmExecutor:
         self._to_stop: dict[bool, list[Attempt]] = {False: [], True: []}
         self._look_at = -math.inf
 
-    def has_room(self, job_devices: int) -> bool:  # noqa: ARG002 - SLURM decides where they fit
+    def has_room(self) -> bool:
         """Whether another job may be submitted."""
         return not self._wait or len(self._collected) + len(self._jobs) < self._room
 

@@ -12,7 +12,6 @@ import pickle
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from threading import Event
@@ -20,9 +19,10 @@ from threading import Event
 from project.errors import EvenhandError
 from project.launch.jobs.attempt import Attempt, Exit
 from project.launch.jobs.decision import Step, decide
-from project.launch.local.processes import kill_all, tell
+from project.launch.local.fork_server import Request
+from project.launch.local.processes import ColdProcess, kill_all, tell
 from project.launch.remote.order import Order, Outcome
-from project.runs.lock import Lock
+from project.runs.lock import INHERITED, Lock
 from project.runs.sweeps import SweepDirectory
 
 STOP = b"s"  # with a checkpoint
@@ -113,26 +113,24 @@ def _run(order: Order, lock: Lock, owner: socket.socket, terminated: Event) -> E
     attempt = Attempt(order.job, step is Step.CONTINUE, lock=lock)
     process = _started(order, attempt)
     ended = _Watch(process, order, owner, terminated).until_end()
-    kill_all(process.pid)
+    kill_all(process.id)
     attempt.concluded(ended)
     return ended
 
 
-def _started(order: Order, attempt: Attempt) -> "subprocess.Popen[bytes]":
+def _started(order: Order, attempt: Attempt) -> ColdProcess:
     job = order.job
     job.run.output_file.parent.mkdir(parents=True, exist_ok=True)
     assert attempt.lock is not None
-    with job.run.output_file.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", job.module, *job.arguments(resume=attempt.resume)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_environment(order, attempt),
-            cwd=order.folder,
-            pass_fds=[attempt.lock.descriptor],
-            start_new_session=True,
-        )
+    request = Request(
+        module=job.module,
+        arguments=job.arguments(resume=attempt.resume),
+        environment=_environment(order, attempt),
+        folder=str(order.folder),
+        output=str(job.run.output_file),
+        told=INHERITED,
+    )
+    return ColdProcess(request, [attempt.lock.descriptor])
 
 
 def _environment(order: Order, attempt: Attempt) -> dict[str, str]:
@@ -158,7 +156,7 @@ class _Watch:
 
     def __init__(
         self,
-        process: "subprocess.Popen[bytes]",
+        process: ColdProcess,
         order: Order,
         owner: socket.socket,
         terminated: Event,
@@ -177,7 +175,7 @@ class _Watch:
 
     def until_end(self) -> Exit:
         """Returns how the process ended."""
-        while (code := self._process.poll()) is None:
+        while (code := self._process.ended()) is None:
             self._listen()
             self._look_around()
         return Exit(code, timed_out=self._timed_out, stopped=self._told and not self._timed_out)
@@ -212,12 +210,12 @@ class _Watch:
         if self._terminated.is_set():
             self._stop(_GRACE_SECONDS)
         if now >= self._kill_at:
-            kill_all(self._process.pid)
+            kill_all(self._process.id)
 
     def _stop(self, grace: float) -> None:
         """Has the job write a checkpoint and end within so many seconds."""
         if not self._told:
-            tell(self._process.pid, signal.SIGTERM)
+            tell(self._process.id, signal.SIGTERM)
         self._told = True
         self._kill_at = min(self._kill_at, time.monotonic() + grace)
 

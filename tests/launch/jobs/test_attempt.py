@@ -7,7 +7,7 @@ import pytest
 from project.launch.jobs.attempt import Attempt, Exit
 from project.launch.jobs.job import Job
 from project.runs.directory import RunDirectory
-from project.runs.lock import INHERITED, Lock
+from project.runs.lock import INHERITED
 from project.runs.record import EXITED, KILLED, TIMED_OUT, Failure, RunRecord, State, read_record
 
 
@@ -28,22 +28,18 @@ def printed(job: Job, text: bytes) -> None:
     job.run.output_file.write_bytes(text)
 
 
-def test_process_is_told_its_sweep_its_lock_and_its_place(
+def test_process_is_told_its_sweep_and_its_place_but_no_lock_of_others(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv(INHERITED, "99")
     monkeypatch.setenv("HOME_OF_USER", "kept")
-    lock = Lock.take(job.run.lock_file)
-    assert lock is not None
-    told = Attempt(job, False, lock=lock).environment(tmp_path, {"CUDA_VISIBLE_DEVICES": "2"})
+    told = Attempt(job, False).environment(tmp_path, {"CUDA_VISIBLE_DEVICES": "2"})
     assert told["EVENHAND_SWEEP"] == str(tmp_path)
-    assert told[INHERITED] == str(lock.descriptor)
+    assert INHERITED not in told
     assert (told["CUDA_VISIBLE_DEVICES"], told["TRIAL"]) == ("2", "7")
     assert told["HOME_OF_USER"] == "kept"
     assert "LOCAL_RANK" not in told
-    lock.release()
-    assert INHERITED not in Attempt(job, False).environment(tmp_path, {})
 
 
 @pytest.mark.parametrize("state", ["finished", "pruned", "interrupted"])

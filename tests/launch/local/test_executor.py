@@ -45,7 +45,7 @@ def attempt(tmp_path: Path, name: str, act: str) -> Attempt:
 
 def started(executor: LocalExecutor, tmp_path: Path, name: str, act: str) -> Attempt:
     made = attempt(tmp_path, name, act)
-    assert executor.has_room(1)
+    assert executor.has_room()
     executor.begin(made)
     return made
 
@@ -67,7 +67,7 @@ def test_jobs_get_a_device_each_and_tell_how_they_ended(
 ) -> None:
     started(executor, tmp_path, "one", "ok:0.3")
     started(executor, tmp_path, "two", "fail")
-    assert not executor.has_room(1)
+    assert not executor.has_room()
     assert ends(executor, 2) == {"one": Exit(0), "two": Exit(1)}
     assert {note["gpu"] for note in notes(tmp_path)} == {"0", "GPU-b"}
     assert {note["threads"] for note in notes(tmp_path)} == {"1"}
@@ -81,7 +81,7 @@ def test_killed_job_frees_its_place_and_its_lock(executor: LocalExecutor, tmp_pa
     assert is_locked(made.job.run.lock_file)
     assert ends(executor, 1) == {"one": Exit(-signal.SIGKILL)}
     assert not is_locked(made.job.run.lock_file)
-    assert executor.has_room(1)
+    assert executor.has_room()
 
 
 def test_told_to_stop_a_job_ends_by_itself(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_job_outlives_its_launcher_and_keeps_its_lock(tmp_path: Path) -> None:
     wait_for(made.job.run.checkpoint("last"))
     executor.close()
     assert is_locked(made.job.run.lock_file)
-    assert not LocalExecutor(tmp_path, Slots(cpu_slots(1, 1, 1))).has_room(1)
+    assert not LocalExecutor(tmp_path, Slots(cpu_slots(1, 1, 1))).has_room()
     assert not executor.wait(0.5)  # it runs on
     os.kill(running_process(made), signal.SIGTERM)
     assert ends(executor, 1) == {"one": Exit(None)}
@@ -152,13 +152,13 @@ def test_dead_server_is_replaced(tmp_path: Path) -> None:
 
 def test_slot_that_is_not_needed_is_free_for_others_while_jobs_run(tmp_path: Path) -> None:
     mine, other = (LocalExecutor(tmp_path, Slots(cpu_slots(1, 1, 1))) for _ in range(2))
-    assert mine.has_room(1)
-    assert not other.has_room(1)
+    assert mine.has_room()
+    assert not other.has_room()
     mine.wait(0.0)
-    assert other.has_room(1)
-    assert not mine.has_room(1)
+    assert other.has_room()
+    assert not mine.has_room()
     other.close()
-    assert mine.has_room(1)
+    assert mine.has_room()
     mine.close()
 
 
@@ -168,11 +168,11 @@ def test_job_that_cannot_be_started_leaves_its_slot(
     executor = LocalExecutor(tmp_path, Slots(cpu_slots(1, 1, 1)))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     made = attempt(tmp_path, "one", "ok")
-    assert executor.has_room(1)
+    assert executor.has_room()
     with pytest.raises(RunError, match="one: its process cannot be started: No such file"):
         executor.begin(made)
     assert not is_locked(made.job.run.lock_file)
-    assert executor.has_room(1)
+    assert executor.has_room()
     executor.close()
 
 
@@ -190,7 +190,7 @@ def test_jobs_of_more_processes_than_gpus_run_on_the_cpu_or_not_at_all(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     on_cpu = local_executor(tmp_path, 2, on_cpu=True)
-    assert on_cpu.has_room(1)
+    assert on_cpu.has_room()
     on_cpu.close()
     assert on_cpu._slots._slots[0].gpus == ()
     with pytest.raises(ConfigError, match=r"trainer\.devices=2: expected at most 1"):

@@ -118,9 +118,9 @@ def states(attempts: Sequence[Attempt]) -> list[str]:
 
 @pytest.mark.slow
 def test_each_job_ends_for_itself_alone(executor: RayExecutor, make_job: MakeJob) -> None:
-    assert executor.has_room(1)
+    assert executor.has_room()
     jobs = begun(executor, make_job, "ok", "fail")
-    assert not executor.has_room(1)  # two cores each, of four
+    assert not executor.has_room()  # two cores each, of four
     assert {name: ended.code for name, ended in outcomes(executor, 2).items()} == {
         "ok0": 0,
         "fail1": 1,
@@ -262,9 +262,9 @@ def test_what_a_node_could_not_do_is_in_what_the_job_printed(
 def test_no_more_jobs_are_begun_than_wanted(two_nodes: Any, sweep: Path, make_job: MakeJob) -> None:
     executor = RayExecutor(sweep, Needs(), max_jobs=1)
     begun(executor, make_job, "ok")
-    assert not executor.has_room(1)
+    assert not executor.has_room()
     outcomes(executor, 1)
-    assert executor.has_room(1)
+    assert executor.has_room()
 
 
 @pytest.mark.slow

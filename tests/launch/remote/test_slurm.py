@@ -194,7 +194,7 @@ def test_refusal_of_slurm_is_told(box: Box, make_job: MakeJob, sweep: Path, tmp_
 def test_launcher_need_not_wait(box: Box, make_job: MakeJob, sweep: Path) -> None:
     executor = SlurmExecutor(sweep, Allocation(), max_jobs=1, wait=False)
     for attempt in attempts(make_job, "ok", "ok"):
-        assert executor.has_room(1)  # whatever is allowed at a time: nobody would submit the rest
+        assert executor.has_room()  # whatever is allowed at a time: nobody would submit the rest
         executor.begin(attempt)
     with pytest.raises(Submitted):
         executor.wait(0.0)
@@ -205,9 +205,9 @@ def test_no_more_jobs_are_submitted_than_wanted(box: Box, make_job: MakeJob, swe
     executor = SlurmExecutor(sweep, Allocation(), max_jobs=2)
     one, two = attempts(make_job, "ok", "ok")
     executor.begin(one)
-    assert executor.has_room(1)
+    assert executor.has_room()
     submitted(executor, [two])
-    assert not executor.has_room(1)
+    assert not executor.has_room()
 
 
 def test_job_over_several_nodes_is_refused(box: Box, make_job: MakeJob, sweep: Path) -> None:
