@@ -93,9 +93,9 @@ class SlurmLauncher(SweepLauncher):
 
 
 def _check_installed() -> None:
-    from project.launch.remote.packages import imported  # noqa: PLC0415
+    from project.launch.packages import require  # noqa: PLC0415
 
-    imported("submitit", "slurm")
+    require("submitit", "hydra/launcher=slurm", "slurm")
 
 
 class RayLauncher(SweepLauncher):

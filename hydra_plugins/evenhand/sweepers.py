@@ -89,9 +89,9 @@ class OptunaSweeper(Sweeper):
         Returns:
             How each trial is in the end.
         """
-        from project.launch.search.packages import require  # noqa: PLC0415
+        from project.launch.packages import require  # noqa: PLC0415
 
-        require("optuna", "hydra/sweeper=optuna")
+        require("optuna", "hydra/sweeper=optuna", "optuna")
         from project.searching import search  # noqa: PLC0415 - imports Optuna
 
         assert self.config is not None, "Hydra calls setup first"

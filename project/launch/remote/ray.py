@@ -12,6 +12,7 @@ from typing import Any
 from project.errors import ConfigError, RunError
 from project.launch.jobs.attempt import Attempt, Exit
 from project.launch.jobs.job import Job
+from project.launch.packages import require
 from project.launch.remote.order import (
     Outcome,
     check_one_node,
@@ -20,7 +21,6 @@ from project.launch.remote.order import (
     tell_in_output,
     travelling_variables,
 )
-from project.launch.remote.packages import imported
 from project.launch.remote.runner import run_here
 from project.launch.remote.settings import at_most
 
@@ -139,7 +139,7 @@ class RayExecutor:
     ) -> None:
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
-        self._ray = imported("ray", "ray")
+        self._ray = require("ray", "hydra/launcher=ray", "ray")
         self._sweep = sweep
         self._needs = needs
         self._devices = devices

@@ -10,7 +10,7 @@ from optuna import pruners, samplers
 from optuna.exceptions import ExperimentalWarning
 
 from project.errors import ConfigError, suggestion
-from project.launch.search.packages import require
+from project.launch.packages import require
 from project.launch.search.space import Space, grid
 from project.launch.signatures import check_arguments
 
@@ -78,7 +78,7 @@ def check_sampler(name: str, options: Mapping[str, Any]) -> None:
     path = "hydra.sweeper.sampler"
     kind = _kind(name, SAMPLERS, path)
     if name == "cmaes":
-        require("cmaes", f"{path}=cmaes")
+        require("cmaes", f"{path}=cmaes", "optuna")
     if ours := [option for option in options if option in _OURS]:
         raise ConfigError(f"{path}_options.{ours[0]}: expected hydra.sweeper.seed instead.")
     check_arguments(kind, options, f"{path}_options")
