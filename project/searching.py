@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from project.errors import ConfigError
-from project.launch.jobs.composing import entry_module, flags_of
+from project.launch.jobs.composing import entry_module
+from project.launch.options import flags_of
 from project.launch.outcome import report_failure
 from project.launch.search.objectives import Objective
 from project.launch.search.settings import Search, read_search

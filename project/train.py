@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from project.errors import ConfigError
 from project.launch.command import command
-from project.launch.multirun import with_multirun
+from project.launch.options import with_multirun
 from project.launch.quoting import as_list, quoted
 from project.runs.directory import RunDirectory
 

@@ -12,15 +12,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from project.launch.composed import settled
 from project.launch.jobs.job import MODULE, Job, devices_of
+from project.launch.options import flags_of
 from project.runs.directory import RunDirectory
 
 # What is said of Hydra itself holds for each job, but for what is about the sweep as a whole.
 _OF_THE_SWEEP = ("sweep", "launcher", "sweeper", "mode", "run", "job.num", "job.id")
-_FLAGS = {
-    "--config-path": "--config-path", "-cp": "--config-path",
-    "--config-name": "--config-name", "-cn": "--config-name",
-    "--config-dir": "--config-dir", "-cd": "--config-dir",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,28 +95,6 @@ def entry_module() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     known = spec is not None and spec.name.startswith("project.")
     return spec.name if known and spec is not None else MODULE
-
-
-def flags_of(arguments: Sequence[str]) -> list[str]:
-    """Where a command line says that configurations are to be found.
-
-    Args:
-        arguments: Its words.
-
-    Returns:
-        Each flag, by its long name, and its value.
-
-    Example:
-        >>> flags_of(["--multirun", "-cd=mine", "seed=1"])
-        ['--config-dir', 'mine']
-    """
-    found: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        flag, has_value, value = word.partition("=")
-        if flag in _FLAGS:
-            found += [_FLAGS[flag], value if has_value else next(words, "")]
-    return found
 
 
 def _is_of_the_sweep(word: str) -> bool:
