@@ -20,7 +20,7 @@ from project.callbacks.interruption import signals
 from project.data.datamodule import PhotoDataModule
 from project.errors import EvenhandError, RunError, TrainingError
 from project.launch.composed import settled
-from project.launch.job import sweep_of_this_job
+from project.launch.membership import sweep_of_this_job
 from project.launch.overlay import key_of
 from project.launch.processes import first_process
 from project.launch.recomposition import choices_of

@@ -11,7 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from project.errors import ConfigError
-from project.launch.job import sweep_of_this_job
+from project.launch.membership import sweep_of_this_job
 
 _RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # torchrun, Lightning, srun
 

@@ -7,7 +7,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from project.errors import ConfigError
-from project.launch import job, processes
+from project.launch import membership, processes
 from project.launch.processes import check_own_ids, check_processes, ctrl_c_raises, first_process
 
 VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
@@ -87,9 +87,9 @@ LOGGERS = OmegaConf.create({"wandb": {"id": None}, "tensorboard": {"run_dir": "h
 def test_one_id_for_all_jobs_of_a_sweep_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_RUN_ID", raising=False)
     given = OmegaConf.create({"wandb": {"id": "same"}})
-    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.RUN))
+    monkeypatch.setattr(membership, "HydraConfig", Hydra(RunMode.RUN))
     check_own_ids(given)
-    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    monkeypatch.setattr(membership, "HydraConfig", Hydra(RunMode.MULTIRUN))
     check_own_ids(LOGGERS)
     with pytest.raises(ConfigError, match=r"logger\.wandb\.id: each job of --multirun is a run of"):
         check_own_ids(given)
@@ -100,9 +100,9 @@ def test_id_of_the_environment_is_for_agents_and_single_runs(
 ) -> None:
     monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
     monkeypatch.setenv("WANDB_RUN_ID", "same")
-    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.RUN))
+    monkeypatch.setattr(membership, "HydraConfig", Hydra(RunMode.RUN))
     check_own_ids(LOGGERS)
-    monkeypatch.setattr(job, "HydraConfig", Hydra(RunMode.MULTIRUN))
+    monkeypatch.setattr(membership, "HydraConfig", Hydra(RunMode.MULTIRUN))
     check_own_ids(OmegaConf.create({}))  # nobody reads it
     with pytest.raises(ConfigError, match="WANDB_RUN_ID: each job of --multirun is a run of its"):
         check_own_ids(LOGGERS)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from project.errors import RunError
-from project.launch.job import SWEEP
 from project.launch.jobs.job import Job
+from project.launch.membership import SWEEP
 from project.runs.directory import RunDirectory
 from project.runs.lock import INHERITED, Lock
 from project.runs.record import EXITED, KILLED, TIMED_OUT, Failure, RunRecord, read_record

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from project.errors import RunError
-from project.launch.job import SWEEP
 from project.launch.jobs.attempt import Attempt, Exit
 from project.launch.jobs.job import Job
 from project.launch.local.devices import VISIBLE
 from project.launch.local.slots import CORES, THREADS
+from project.launch.membership import SWEEP
 from project.runs.lock import INHERITED
 
 # Variables of the launcher that its jobs get wherever they run.

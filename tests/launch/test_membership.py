@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 from hydra.types import RunMode
 
-from project.launch import job
-from project.launch.job import sweep_of_this_job
+from project.launch import membership
+from project.launch.membership import sweep_of_this_job
 
 
 def hydra_in(mode: RunMode) -> SimpleNamespace:
@@ -16,7 +16,7 @@ def hydra_in(mode: RunMode) -> SimpleNamespace:
 def test_single_run_belongs_to_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVENHAND_SWEEP", raising=False)
     assert sweep_of_this_job() is None
-    monkeypatch.setattr(job, "HydraConfig", hydra_in(RunMode.RUN))
+    monkeypatch.setattr(membership, "HydraConfig", hydra_in(RunMode.RUN))
     assert sweep_of_this_job() is None
 
 
@@ -24,7 +24,7 @@ def test_job_knows_its_sweep_from_its_launcher_or_from_hydra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("EVENHAND_SWEEP", raising=False)
-    monkeypatch.setattr(job, "HydraConfig", hydra_in(RunMode.MULTIRUN))
+    monkeypatch.setattr(membership, "HydraConfig", hydra_in(RunMode.MULTIRUN))
     assert sweep_of_this_job() == Path("outputs/sweeps/two")
     monkeypatch.setenv("EVENHAND_SWEEP", "outputs/sweeps/one")
     assert sweep_of_this_job() == Path("outputs/sweeps/one")
