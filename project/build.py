@@ -26,11 +26,11 @@ from project.callbacks.pruning import Pruning
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
 from project.errors import ConfigError, EvenhandError, ModelError, suggestion
-from project.launch.composed import plain
-from project.launch.hydra_versions import instantiate
+from project.launch.cli.hydra_versions import instantiate
+from project.launch.composition.composed import plain
+from project.launch.composition.signatures import check_arguments
 from project.launch.placement import check_devices
 from project.launch.search.trial import RunningTrial
-from project.launch.signatures import check_arguments
 from project.models.backbones import prepare_backbone
 from project.models.classifier import Classifier
 from project.models.metrics import metric_names

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from project.errors import ConfigError
-from project.launch.command import command
-from project.launch.options import without_options
-from project.launch.quoting import as_list
+from project.launch.cli.command import command
+from project.launch.cli.options import without_options
+from project.launch.cli.quoting import as_list
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from project.launch.command import command
+from project.launch.cli.command import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

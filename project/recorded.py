@@ -19,11 +19,11 @@ from project.callbacks.checkpoints import BestCheckpoint
 from project.callbacks.interruption import signals
 from project.data.datamodule import PhotoDataModule
 from project.errors import EvenhandError, RunError, TrainingError
-from project.launch.composed import settled
+from project.launch.composition.composed import settled
+from project.launch.composition.overlay import key_of
+from project.launch.composition.recomposition import choices_of
 from project.launch.membership import sweep_of_this_job
-from project.launch.overlay import key_of
 from project.launch.processes import first_process
-from project.launch.recomposition import choices_of
 from project.report.draws import draws_text
 from project.report.page import write_report
 from project.report.tables import print_result

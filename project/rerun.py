@@ -7,10 +7,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from project.errors import ConfigError
-from project.launch.command import command
-from project.launch.earlier import Earlier
-from project.launch.quoting import as_list, quoted
-from project.launch.recomposition import recompose
+from project.launch.cli.command import command
+from project.launch.cli.quoting import as_list, quoted
+from project.launch.composition.earlier import Earlier
+from project.launch.composition.recomposition import recompose
 from project.report.scores import measured_split
 from project.runs.record import RunRecord
 

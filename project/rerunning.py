@@ -16,10 +16,10 @@ from rich.text import Text
 from project import build
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
-from project.launch.earlier import Earlier
-from project.launch.mistakes import key_at_fault
+from project.launch.cli.mistakes import key_at_fault
+from project.launch.composition.earlier import Earlier
+from project.launch.composition.recomposition import Recomposition
 from project.launch.processes import first_process
-from project.launch.recomposition import Recomposition
 from project.recorded import Origin, log_agreement
 from project.report.scores import measured_split, percent
 from project.runs.differences import (

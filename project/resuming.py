@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from project.errors import ConfigError, RunError
-from project.launch.composed import settled
-from project.launch.overlay import ABSENT, Node, key_of, moved, put, value_at
+from project.launch.composition.composed import settled
+from project.launch.composition.overlay import ABSENT, Node, key_of, moved, put, value_at
 from project.recorded import Origin, task_overrides
 from project.runs.differences import NOTHING, Change, environment_changes, said
 from project.runs.directory import RunDirectory

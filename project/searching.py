@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from project.errors import ConfigError
+from project.launch.cli.options import flags_of
+from project.launch.cli.outcome import report_failure
 from project.launch.jobs.composing import entry_module
-from project.launch.options import flags_of
-from project.launch.outcome import report_failure
 from project.launch.search.objectives import Objective
 from project.launch.search.settings import Search, read_search
 from project.launch.search.source import DIRECTORY, ERROR, Compose, OptunaSource

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from project.errors import ConfigError, RunError, suggestion
 from project.launch.cancelling import cancel
-from project.launch.command import command
-from project.launch.options import without_options
+from project.launch.cli.command import command
+from project.launch.cli.options import without_options
 from project.report.sweeps.table import jobs_view
 from project.report.sweeps.words import printable, tally
 from project.runs.launchers import living_launchers

@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 
 from project.errors import ConfigError, RunError
+from project.launch.cli.outcome import report_failure
 from project.launch.jobs.composing import Composer, entry_module
 from project.launch.jobs.executor import Executor
 from project.launch.jobs.job import Job
 from project.launch.jobs.source import ListedJobs, Source
-from project.launch.outcome import report_failure
 from project.launch.policy import Policy
 from project.launch.sweep import Sweep
 from project.report.sweeps.live import watcher_for

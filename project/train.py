@@ -8,9 +8,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from project.errors import ConfigError
-from project.launch.command import command
-from project.launch.options import with_multirun
-from project.launch.quoting import as_list, quoted
+from project.launch.cli.command import command
+from project.launch.cli.options import with_multirun
+from project.launch.cli.quoting import as_list, quoted
 from project.runs.directory import RunDirectory
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from project.callbacks.progress import FirstBatch
 from project.callbacks.resumption import Restart, find_restart
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
-from project.launch.composed import settled
+from project.launch.composition.composed import settled
 from project.launch.processes import (
     check_own_ids,
     check_processes,

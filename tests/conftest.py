@@ -13,8 +13,8 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf, open_dict
 from PIL import Image
 
-from project.launch.hydra_versions import version_options
-from project.launch.resolvers import register_resolvers
+from project.launch.cli.hydra_versions import version_options
+from project.launch.cli.resolvers import register_resolvers
 
 pytest_plugins = ["tests.left_runs"]
 

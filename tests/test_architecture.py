@@ -87,7 +87,7 @@ def test_only_build_instantiates() -> None:
         for file in MODULES
         if any(
             isinstance(node, ast.ImportFrom)
-            and node.module in ("hydra.utils", "project.launch.hydra_versions")
+            and node.module in ("hydra.utils", "project.launch.cli.hydra_versions")
             and "instantiate" in {alias.name for alias in node.names}
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         )

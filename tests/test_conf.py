@@ -12,7 +12,7 @@ import conf
 from project import build
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
-from project.launch.composed import plain
+from project.launch.composition.composed import plain
 from project.models.classifier import Classifier
 from project.runs.directory import RunDirectory
 from tests.conftest import Compose

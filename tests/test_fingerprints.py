@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from project import build, fingerprints
-from project.launch.composed import settled
+from project.launch.composition.composed import settled
 from tests.conftest import Compose
 
 

@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from project.errors import ConfigError, EvenhandError, RunError, TrainingError
-from project.launch.hydra_versions import version_options
-from project.launch.quoting import as_list, quoted
-from project.launch.resolvers import register_resolvers
+from project.launch.cli.hydra_versions import version_options
+from project.launch.cli.quoting import as_list, quoted
+from project.launch.cli.resolvers import register_resolvers
 from project.recorded import Origin
 from project.rerun import gathered, run
 from project.runs.directory import RunDirectory

@@ -6,7 +6,7 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from project.launch.hydra_versions import instantiate
+from project.launch.cli.hydra_versions import instantiate
 from project.models.backbones import prepare_backbone
 from project.models.schedules import Course
 

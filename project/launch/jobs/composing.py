@@ -10,9 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from project.launch.composed import settled
+from project.launch.cli.options import flags_of
+from project.launch.composition.composed import settled
 from project.launch.jobs.job import MODULE, Job, devices_of
-from project.launch.options import flags_of
 from project.runs.directory import RunDirectory
 
 # What is said of Hydra itself holds for each job, but for what is about the sweep as a whole.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from project.launch.quoting import quoted
+from project.launch.cli.quoting import quoted
 from project.runs.directory import RunDirectory
 from project.runs.fingerprint import config_fingerprint
 
@@ -20,7 +20,7 @@ class Job:
         run: Its directory, absolute.
         overrides: What the sweeper chose for it, with what all jobs share.
         words: The words of its command line, without those that place or resume it.
-        config: Its whole configuration, as the run will record it (`project.launch.composed`).
+        config: Its whole configuration, as the run will record it.
         module: What runs it, as ``python -m`` knows it.
         environment: Variables that are its own, such as which trial of a search it is.
     """

@@ -10,9 +10,9 @@ from optuna import pruners, samplers
 from optuna.exceptions import ExperimentalWarning
 
 from project.errors import ConfigError, suggestion
+from project.launch.composition.signatures import check_arguments
 from project.launch.packages import require
 from project.launch.search.space import Space, grid
-from project.launch.signatures import check_arguments
 
 SAMPLERS: dict[str, type[samplers.BaseSampler]] = {
     "tpe": samplers.TPESampler,

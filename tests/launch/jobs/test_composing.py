@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext, RunMode
 
-from project.launch.composed import settled
+from project.launch.composition.composed import settled
 from project.launch.jobs.composing import Composer, entry_module
 from project.launch.jobs.job import Job
 from tests.conftest import Compose

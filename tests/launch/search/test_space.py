@@ -11,7 +11,7 @@ from optuna.distributions import (
 )
 
 from project.errors import ConfigError
-from project.launch.hydra_versions import version_options
+from project.launch.cli.hydra_versions import version_options
 from project.launch.search.space import grid, read_space
 
 

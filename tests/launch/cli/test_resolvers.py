@@ -1,6 +1,6 @@
 import pytest
 
-from project.launch.resolvers import job_name, rerun_name, sweep_name
+from project.launch.cli.resolvers import job_name, rerun_name, sweep_name
 
 
 def test_job_is_named_after_what_varies() -> None:

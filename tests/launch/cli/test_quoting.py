@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from project.launch.quoting import as_list, quoted
+from project.launch.cli.quoting import as_list, quoted
 
 
 def value_of(argument: str) -> object:

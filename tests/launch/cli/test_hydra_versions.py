@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_module
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from project.launch.hydra_versions import instantiate, register_resolver, version_options
+from project.launch.cli.hydra_versions import instantiate, register_resolver, version_options
 
 ROUNDED = {"_target_": "builtins.round", "_partial_": True, "ndigits": 1}
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from project.launch.overlay import ABSENT, all_keys, key_of, overlaid, put, value_at
+from project.launch.composition.overlay import ABSENT, all_keys, key_of, overlaid, put, value_at
 
 LOSS: dict[str, Any] = {"_target_": "Loss", "weights": None, "smoothing": 0.0}
 

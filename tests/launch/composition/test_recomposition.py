@@ -8,8 +8,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from project.errors import ConfigError
-from project.launch.earlier import Earlier
-from project.launch.recomposition import Kept, Recomposition, recompose
+from project.launch.composition.earlier import Earlier
+from project.launch.composition.recomposition import Kept, Recomposition, recompose
 from project.runs.differences import NOTHING
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord

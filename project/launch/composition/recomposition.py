@@ -19,9 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from project.errors import ConfigError, suggestion
-from project.launch.earlier import Earlier
-from project.launch.mistakes import explain, groups, key_at_fault
-from project.launch.overlay import (
+from project.launch.cli.mistakes import explain, groups, key_at_fault
+from project.launch.cli.quoting import as_list
+from project.launch.composition.earlier import Earlier
+from project.launch.composition.overlay import (
     ABSENT,
     Node,
     all_keys,
@@ -31,7 +32,6 @@ from project.launch.overlay import (
     put,
     value_at,
 )
-from project.launch.quoting import as_list
 from project.runs.differences import NOTHING, said
 from project.runs.fingerprint import PLACES_OF_DATA, can_change_a_result, flattened
 

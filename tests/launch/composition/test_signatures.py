@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from project.errors import ConfigError
-from project.launch.signatures import check_arguments
+from project.launch.composition.signatures import check_arguments
 
 
 def target(

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from project.errors import ConfigError
-from project.launch.composed import plain, settled
+from project.launch.composition.composed import plain, settled
 from project.runs.fingerprint import config_fingerprint
 
 

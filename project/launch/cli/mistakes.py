@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import conf
 from project.errors import suggestion
-from project.launch.hydra_versions import version_options
+from project.launch.cli.hydra_versions import version_options
 
 _ASSIGNMENT = re.compile(r"^[+~]*(?P<key>[\w./@-]+?)(?:=(?P<value>.*))?$", re.DOTALL)
 

@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from project.errors import EvenhandError, Pruned
-from project.launch.hydra_versions import version_options
-from project.launch.mistakes import explain
-from project.launch.noise import silence_known_warnings
-from project.launch.outcome import failures, report_failure
-from project.launch.quoting import quoted
-from project.launch.resolvers import register_resolvers
+from project.launch.cli.hydra_versions import version_options
+from project.launch.cli.mistakes import explain
+from project.launch.cli.noise import silence_known_warnings
+from project.launch.cli.outcome import failures, report_failure
+from project.launch.cli.quoting import quoted
+from project.launch.cli.resolvers import register_resolvers
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 

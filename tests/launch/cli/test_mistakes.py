@@ -1,8 +1,8 @@
 import pytest
 from hydra.errors import HydraException
 
-from project.launch.mistakes import explain, groups, key_at_fault
-from project.launch.resolvers import register_resolvers
+from project.launch.cli.mistakes import explain, groups, key_at_fault
+from project.launch.cli.resolvers import register_resolvers
 from tests.conftest import Compose
 
 

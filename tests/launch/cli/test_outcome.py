@@ -1,4 +1,4 @@
-from project.launch.outcome import failures, report_failure
+from project.launch.cli.outcome import failures, report_failure
 
 
 def test_failures_of_a_block_are_those_that_were_reported_in_it() -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from project.errors import ConfigError, RunError
-from project.launch.earlier import Earlier
+from project.launch.composition.earlier import Earlier
 from project.runs.directory import RunDirectory
 from project.runs.record import DataFacts, RunRecord
 

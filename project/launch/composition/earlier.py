@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from project.errors import ConfigError, RunError
-from project.launch.overlay import Node
+from project.launch.composition.overlay import Node
 from project.runs.differences import said
 from project.runs.directory import RunDirectory
 from project.runs.finding import open_training_run

@@ -3,7 +3,7 @@ from argparse import Action
 import pytest
 from hydra._internal.utils import get_args_parser
 
-from project.launch.options import flags_of, with_multirun, without_options
+from project.launch.cli.options import flags_of, with_multirun, without_options
 
 PLACES = ("--config-path", "--config-name", "--config-dir")
 HYDRA_KNOWS = [action for action in get_args_parser()._actions if action.option_strings]

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from project.launch.hydra_versions import register_resolver
+from project.launch.cli.hydra_versions import register_resolver
 from project.runs.names import run_name
 
 

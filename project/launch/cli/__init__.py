@@ -1,0 +1,1 @@
+"""Command lines: what they ask for, and what is answered to mistakes."""

@@ -1,0 +1,1 @@
+"""Configurations: as plain values, over one another, and composed again."""
