@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,8 @@ def run_here(order: Order) -> Outcome:
         What became of it. It is told to write a checkpoint and to end when this process is
         interrupted (``KeyboardInterrupt``), and when it is killed.
     """
+    # Ray's interrupts are Ctrl-C's, which what a shell starts in the background ignores.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     job = Supervised(order)
     while True:
         try:

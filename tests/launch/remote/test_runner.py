@@ -16,13 +16,14 @@ from project.runs.lock import is_locked
 from project.runs.record import read_record
 from tests.launch.remote.conftest import MakeOrder
 
-# What SLURM or Ray would start: a process that is the owner of one job.
+# What SLURM or Ray would start: a process that is the owner of one job. What a shell starts in the
+# background ignores Ctrl-C, and so do Ray's workers that come of it.
 OWNER = """
 import pickle, signal, sys
 from pathlib import Path
 from project.launch.remote.runner import run_here
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 outcome = run_here(pickle.loads(Path(sys.argv[1]).read_bytes()))
 Path(sys.argv[2]).write_bytes(pickle.dumps(outcome))
 """
