@@ -417,7 +417,7 @@ def test_run_cannot_go_on_in_another_directory(tiny: Compose, make_run: MakeRun)
 def test_directory_in_which_another_process_works_is_left_alone(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("project.recorded._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("project.recorded._PATIENCE_SECONDS", 0.01)
     run_directory = RunDirectory(tmp_path / "taken")
     run_directory.path.mkdir()
     RunRecord(state="running", name="theirs").write(run_directory)
@@ -437,7 +437,7 @@ def test_lock_that_somebody_only_looks_at_is_waited_for(
 
     lock = Lock.take(RunDirectory(tmp_path / "free").lock_file)
     assert lock is not None
-    monkeypatch.setattr("project.recorded.time.sleep", lambda _: lock.release())
+    monkeypatch.setattr("project.runs.lock.time.sleep", lambda _: lock.release())
 
     def begin(_: Any) -> None:
         raise Begun
