@@ -1,15 +1,18 @@
 """Mixing the images of a batch with one another, on the device."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import betaincinv
 from torch import Tensor
 
-from project.data.plan import SampleKey
-from project.data.randomness import Stream, generator
+from project.data.augmentation.transform import as_floats, empty_batch, stretch
+from project.data.randomness import Stream, uniforms
 from project.errors import ConfigError
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,35 +56,38 @@ class Mixing:
         """Whether anything is mixed at all."""
         return max(self.mixup_alpha, self.cutmix_alpha) > 0 and self.probability > 0
 
-    def draw(self, keys: Sequence[SampleKey], seed: int) -> Tensor:
+    def draw(self, keys: NDArray[np.int64], seed: int) -> Tensor:
         """Draws how each image of a batch is mixed.
 
         Args:
-            keys: The batch's samples.
+            keys: Epoch, row and copy number of the batch's samples, int64 (B, 3).
             seed: Seed of the run.
 
         Returns:
             float32 (B, 5): the weight that the image itself keeps under mixup, then the part that
             its partner covers under CutMix as left, top, right, bottom in fractions of the side.
         """
-        return torch.tensor([self._draw_one(key, seed) for key in keys], dtype=torch.float32)
-
-    def _draw_one(self, key: SampleKey, seed: int) -> tuple[float, float, float, float, float]:
-        rng = generator(Stream.MIXING, seed, *key)
-        mixed, switch = rng.random(2)
-        if mixed >= self.probability:
-            return (1.0, 0.0, 0.0, 0.0, 0.0)
+        mixed, switch, weight, x, y = uniforms(Stream.MIXING, seed, keys, 5).T
+        drawn = np.zeros((len(keys), 5))
+        drawn[:, 0] = 1.0
         both = self.mixup_alpha > 0 and self.cutmix_alpha > 0
-        if self.cutmix_alpha > 0 and (not both or switch < self.switch_probability):
-            return (1.0, *_cut(rng, self.cutmix_alpha))
-        return (float(rng.beta(self.mixup_alpha, self.mixup_alpha)), 0.0, 0.0, 0.0, 0.0)
+        cut = switch < (self.switch_probability if both else float(self.cutmix_alpha > 0))
+        chosen = mixed < self.probability
+        if self.mixup_alpha > 0:
+            blended = chosen & ~cut
+            drawn[blended, 0] = _beta(weight[blended], self.mixup_alpha)
+        if self.cutmix_alpha > 0:
+            covered = chosen & cut
+            area = 1 - _beta(weight[covered], self.cutmix_alpha)
+            drawn[covered, 1:] = _cut(area, x[covered], y[covered])
+        return torch.from_numpy(drawn.astype(np.float32))
 
 
 def mix(image: Tensor, label: Tensor, draws: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """Applies the draws of `Mixing.draw`.
 
     Args:
-        image: uint8 (B, 3, H, W).
+        image: (B, 3, H, W); uint8, or float32 in [0, 1].
         label: int64 (B,).
         draws: float32 (B, 5).
         num_classes: C.
@@ -90,27 +96,49 @@ def mix(image: Tensor, label: Tensor, draws: Tensor, num_classes: int) -> tuple[
         The images, float32 (B, 3, H, W) in [0, 1], and the labels as shares, float32 (B, C), which
         add up to 1.
     """
-    height, width = image.shape[-2:]
-    pixels = image.float() / 255
-    partner = pixels.roll(1, 0)
-    keep, left, top, right, bottom = draws.T
-    columns, rows = (torch.arange(n, device=image.device) for n in (width, height))
-    across = (columns >= (left * width).round()[:, None]) & (
-        columns < (right * width).round()[:, None]
-    )
-    down = (rows >= (top * height).round()[:, None]) & (rows < (bottom * height).round()[:, None])
-    covered = down[:, :, None] & across[:, None, :]
-    weight = torch.where(covered, 0.0, keep[:, None, None])
-    pixels = weight[:, None] * pixels + (1 - weight[:, None]) * partner
-    own = weight.mean((1, 2))[:, None]
-    shares = torch.nn.functional.one_hot(label, num_classes).float()
-    return pixels, own * shares + (1 - own) * shares.roll(1, 0)
+    across, down = _covered(draws, *image.shape[-2:])
+    one_by_one = image.device.type == "cpu"  # then the work stays in the cache
+    mixed = (_one_by_one if one_by_one else _together)(image, draws[:, 0], across, down)
+    area = across.sum(1) * down.sum(1) / (across.shape[1] * down.shape[1])
+    own = (draws[:, 0] * (1 - area))[:, None]
+    # one_hot would look at the largest label, for which some devices must be waited for.
+    shares = (label[:, None] == torch.arange(num_classes, device=label.device)).float()
+    return mixed, own * shares + (1 - own) * shares.roll(1, 0)
 
 
-def _cut(rng: np.random.Generator, alpha: float) -> tuple[float, float, float, float]:
-    """A part of the picture with the area that is drawn, cut off at the borders."""
-    side = np.sqrt(1 - rng.beta(alpha, alpha))
-    x, y = rng.random(2)
-    left, right = max(0.0, x - side / 2), min(1.0, x + side / 2)
-    top, bottom = max(0.0, y - side / 2), min(1.0, y + side / 2)
-    return (float(left), float(top), float(right), float(bottom))
+def _together(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    pixels = as_floats(image)
+    covered = down[:, None, :, None] & across[:, None, None]
+    weight = torch.where(covered, 0.0, keep[:, None, None, None])
+    return weight * pixels + (1 - weight) * pixels.roll(1, 0)
+
+
+def _one_by_one(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    mixed = empty_batch(image, np.float32)
+    for row, weight in enumerate(keep):
+        pixels, partner = as_floats(image[row]), as_floats(image[row - 1])
+        mixed[row] = pixels if weight == 1 else weight * pixels + (1 - weight) * partner
+        rows, columns = stretch(down[row]), stretch(across[row])
+        mixed[row, :, rows, columns] = partner[:, rows, columns]
+    return mixed
+
+
+def _covered(draws: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Which columns and rows of pixels the partner covers, bool (B, W) and (B, H)."""
+    _, left, top, right, bottom = draws[:, :, None].unbind(1)
+    columns, rows = (torch.arange(n, device=draws.device) for n in (width, height))
+    across = (columns >= (left * width).round()) & (columns < (right * width).round())
+    down = (rows >= (top * height).round()) & (rows < (bottom * height).round())
+    return across, down
+
+
+def _beta(uniform: Numbers, alpha: float) -> Numbers:
+    """Numbers of the Beta(alpha, alpha) distribution, from one uniform number each."""
+    numbers: Numbers = betaincinv(alpha, alpha, uniform)
+    return numbers
+
+
+def _cut(area: Numbers, x: Numbers, y: Numbers) -> Numbers:
+    """Parts (N, 4) of the picture with the areas and centres given, cut off at the borders."""
+    half = np.sqrt(area) / 2
+    return np.clip(np.stack([x - half, y - half, x + half, y + half], axis=1), 0, 1)

@@ -6,9 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from project.data.augmentation import Augmentation
-from project.data.fit import Pixels
-from project.data.randomness import Stream, generator
+from project.data.augmentation.chain import Augmentation, Samples
 from project.errors import ConfigError, suggestion
 
 
@@ -80,25 +78,19 @@ class Oversampling:
                 )
         return np.array([self.factors.get(name, self.factor) for name in classes], np.int64)
 
-    def __call__(
-        self, image: Pixels, *, factor: int, seed: int, epoch: int, row: int, copy: int
-    ) -> Pixels:
-        """Makes the variant that a copy number stands for.
+    def samples(self, keys: NDArray[np.int64], factors: NDArray[np.int64]) -> Samples:
+        """What the variants of a batch are drawn by.
 
         Args:
-            image: uint8 RGB (H, W, 3).
-            factor: Variants of this image's class.
-            seed: Seed of the run.
-            epoch: Epoch, from 0.
-            row: Row of the image in the catalog.
-            copy: Copy number; ``copy % factor`` is the variant.
+            keys: Epoch, row and copy number of the samples, int64 (B, 3).
+            factors: Variants of each image's class, int64 (B,); ``copy % factor`` is the variant.
 
         Returns:
-            uint8 RGB (H, W, 3).
+            The keys of the draws, and which images are not untouched originals.
         """
-        variant = copy % factor
-        untouched = self.keep_original and variant == 0
-        if untouched or not self.transforms:
-            return image
-        key = (0, row, variant) if self.variants == "fixed" else (1 + epoch, row, copy)
-        return self.transforms(image, generator(Stream.OVERSAMPLING, seed, *key))
+        epoch, row, copy = keys.T
+        variant = copy % factors
+        fixed = np.stack([np.zeros_like(row), row, variant], axis=1)
+        fresh = np.stack([1 + epoch, row, copy], axis=1)
+        touched = variant > 0 if self.keep_original else np.ones(len(keys), bool)
+        return Samples(fixed if self.variants == "fixed" else fresh, touched)

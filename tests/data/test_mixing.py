@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import beta, kstest
 
-from project.data.mixing import Mixing, mix
-from project.data.plan import SampleKey
+from project.data.mixing import Mixing, _covered, _one_by_one, _together, mix
 from project.errors import ConfigError
 
-KEYS = [SampleKey(epoch=0, row=i, copy=0) for i in range(400)]
+KEYS = np.stack([np.zeros(400, int), np.arange(400), np.zeros(400, int)], axis=1)
 IMAGES = torch.randint(0, 256, (4, 3, 20, 20), dtype=torch.uint8)
 LABELS = torch.tensor([0, 1, 2, 1])
 NEIGHBOURS = torch.tensor([3, 0, 1, 2])
@@ -51,10 +51,44 @@ def test_draws_belong_to_the_sample_and_not_to_its_batch() -> None:
     assert not torch.equal(mixing.draw(KEYS, seed=2), whole)
 
 
-def test_weights_follow_the_beta_distribution() -> None:
-    weights = Mixing(mixup_alpha=2.0).draw(KEYS, seed=1)[:, 0].numpy()
-    assert abs(weights.mean() - 0.5) < 0.04  # Beta(2, 2): mean 1/2, variance 1/20
-    assert abs(weights.var() - 0.05) < 0.01
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 2.0])
+def test_weights_follow_the_beta_distribution(alpha: float) -> None:
+    weights = Mixing(mixup_alpha=alpha).draw(KEYS, seed=1)[:, 0].numpy()
+    assert kstest(weights, beta(alpha, alpha).cdf).pvalue > 0.01
+
+
+def test_covered_parts_have_the_area_of_the_draw_where_they_fit() -> None:
+    _, left, top, right, bottom = Mixing(cutmix_alpha=1.0).draw(KEYS, seed=1).numpy().T
+    wide, high = right - left, bottom - top
+    inside = (left > 0) & (top > 0) & (right < 1) & (bottom < 1)
+    np.testing.assert_allclose(wide[inside], high[inside], atol=1e-6)
+    assert wide.min() >= 0
+    assert high.max() <= 1
+
+
+def test_floats_are_mixed_as_bytes_are() -> None:
+    draws = Mixing(mixup_alpha=0.8, cutmix_alpha=1.0).draw(KEYS[:4], seed=1)
+    of_bytes, of_floats = (mix(images, LABELS, draws, 3) for images in (IMAGES, IMAGES / 255))
+    assert torch.equal(of_bytes[0], of_floats[0])
+    assert torch.equal(of_bytes[1], of_floats[1])
+
+
+@pytest.mark.parametrize("probability", [1.0, 0.5])
+def test_all_images_at_once_are_as_one_by_one(probability: float) -> None:
+    draws = Mixing(0.8, 1.0, probability).draw(KEYS, seed=1)
+    images = IMAGES.repeat(100, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+    parts = images, draws[:, 0], *_covered(draws, 20, 20)
+    together, one_by_one = _together(*parts), _one_by_one(*parts)
+    assert torch.equal(together, one_by_one)
+    assert together.is_contiguous(memory_format=torch.channels_last)
+    assert one_by_one.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_that_are_not_mixed_are_bit_by_bit_as_they_were() -> None:
+    draws = Mixing(1.0, 1.0, probability=0.0).draw(KEYS[:4], seed=1)
+    images, labels = mix(IMAGES, LABELS, draws, 3)
+    assert torch.equal(images, IMAGES / 255)
+    assert torch.equal(labels, torch.nn.functional.one_hot(LABELS, 3).float())
 
 
 def test_share_of_mixed_images_and_of_cutmix_is_as_configured() -> None:
