@@ -24,7 +24,7 @@ BELOW = {
     "launch": {"runs"},
 }
 HYDRA_MAY = {
-    "build", "recorded", "launch", "fingerprints", "sweep", "searching",
+    "build", "cache", "recorded", "launch", "fingerprints", "sweep", "searching",
     "train", "training", "resuming", "evaluate", "evaluation", "rerun", "rerunning", "compare",
     "comparison",
 }  # fmt: skip
@@ -106,7 +106,7 @@ def test_no_import_goes_in_a_circle(graph: grimp.ImportGraph) -> None:
     assert not circles
 
 
-@pytest.mark.parametrize("entry", ["train", "evaluate", "rerun", "compare", "sweep"])
+@pytest.mark.parametrize("entry", ["train", "evaluate", "rerun", "compare", "sweep", "cache"])
 def test_entry_point_starts_without_heavy_imports(entry: str) -> None:
     code = f"import sys, project.{entry}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

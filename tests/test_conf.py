@@ -33,6 +33,7 @@ NEEDS = {
     "model=custom": ["model._target_=project.models.small_cnn.SmallCNN"],
     "optimizer=timm": ["optimizer.opt=lamb"],
     "trainer=ddp": ["trainer.accelerator=cpu"],
+    "hydra=cache": ["action=prune"],
     "hydra=compare": ["runs=somewhere"],
     "hydra=sweep": ["dir=somewhere"],
 }

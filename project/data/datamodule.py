@@ -6,21 +6,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from project.data.augmentation import Augmentation
 from project.data.catalog.catalog import Catalog, build_catalog, frozen_catalog
+from project.data.catalog.splits import TRAIN
+from project.data.changes import Batch, Changes
 from project.data.cores import available_cores
-from project.data.dataset import Batch, PhotoDataset, TrainingDataset
+from project.data.dataset import PhotoDataset, TrainingDataset
 from project.data.fit import Crop, Fit, Interpolation, square
-from project.data.mixing import Mixing, mix
+from project.data.mixing import Mixing
 from project.data.oversampling import Oversampling
 from project.data.plan import EpochPlan, Order, PlannedBatches, natural_order
 from project.data.sampling import Sampler
 from project.data.sources import Source
-from project.data.workers import heed_the_parent_alone
+from project.data.store.opening import Cache, open_store
+from project.data.store.policy import ImageStore, Policy
+from project.data.workers import chosen_workers, start_worker
 from project.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -34,8 +40,8 @@ Split = Literal["train", "val", "test"]
 class PhotoDataModule(pl.LightningDataModule):
     """A source of labelled photos as batches of one size.
 
-    The batches leave the loader as uint8. Results depend neither on ``num_workers`` nor on how many
-    processes share a batch.
+    The batches leave the loader as uint8, unless workers augment. Results depend neither on
+    ``num_workers`` nor on ``cache``, nor on how many processes share a batch.
 
     Args:
         root: Folder of the photos.
@@ -45,7 +51,7 @@ class PhotoDataModule(pl.LightningDataModule):
         augmentation: Changes of every training image.
         mixing: Mixing within a training batch.
         seed: Seed of the run: order, crops and augmentation. Not negative.
-        cache_dir: Where the scan of the photos is remembered.
+        cache_dir: Where the scan of the photos is remembered, and their images are kept.
         download: Whether a source that can download may do so.
         size: Height and width in pixels; one number for a square.
         crop: How an image is made to fit; see `project.data.fit.Fit`.
@@ -63,8 +69,13 @@ class PhotoDataModule(pl.LightningDataModule):
         split_file: CSV with ``path`` and ``split``, as a run directory holds; fixes the split.
         on_bad_image: ``error`` lists all unreadable images and stops, ``skip`` counts them.
         max_pixels: Images of more pixels are refused unread, as decompression bombs.
+        cache: ``none``, ``disk`` or ``ram``; see `project.data.store.opening.open_store`.
+        cache_limit_gb: Gigabytes that all images on the disk, or those in memory, may take.
+        store_side: Pixels that photos are shrunk to before all else, in their shorter side;
+            ``auto`` takes what ``size`` and ``crop`` need.
+        augment_in: Whether batches are changed on the ``device``, or all in the ``workers``.
         batch_size: Images in a batch, all processes together.
-        num_workers: Worker processes of each loader; ``auto`` takes one for each core.
+        num_workers: Worker processes of each loader; ``auto`` measures how many it takes.
 
     Raises:
         ConfigError: If a value is out of range.
@@ -99,6 +110,10 @@ class PhotoDataModule(pl.LightningDataModule):
         split_file: str | Path | None = None,
         on_bad_image: Literal["error", "skip"] = "error",
         max_pixels: int = 178_956_970,
+        cache: Cache = "disk",
+        cache_limit_gb: float = 50.0,
+        store_side: int | Literal["auto"] = "auto",
+        augment_in: Literal["device", "workers"] = "device",
         batch_size: int = 64,
         num_workers: int | Literal["auto"] = "auto",
     ) -> None:
@@ -110,10 +125,22 @@ class PhotoDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         if isinstance(num_workers, int) and num_workers < 0:
             raise ConfigError(f"data.num_workers: expected 0 or more, got {num_workers}.")
+        if cache_limit_gb < 0:
+            raise ConfigError(f"data.cache_limit_gb: expected 0 or more, got {cache_limit_gb}.")
         self._num_workers = num_workers
         self._seed = seed
-        self._max_pixels = max_pixels
+        self._augment_in = augment_in
         self._fit = Fit(square(size), crop, interpolation, crop_area, crop_aspect)
+        self._policy, self._evaluation_policy = (
+            Policy(side if store_side == "auto" else store_side, interpolation, crop == "box")
+            for side in (self._fit.stored_side, self._fit.evaluated_side)
+        )
+        self._storing: dict[str, Any] = {
+            "max_pixels": max_pixels,
+            "cache": cache,
+            "cache_dir": Path(cache_dir),
+            "limit_gb": cache_limit_gb,
+        }
         _refuse_unused(crop, tuple(crop_area), tuple(crop_aspect), folds, fold)
         self._source = source(root=root) if download is None else source(root, download=download)
         self._reading: dict[str, Any] = {
@@ -159,15 +186,43 @@ class PhotoDataModule(pl.LightningDataModule):
             self._source, classes, split, split_file=split_file, **self._reading
         )
         self._use(catalog)
+        self._storing["build"] = False  # each photo is read once
         self.test_split = split
 
+    @cached_property
+    def store(self) -> ImageStore:
+        """The images that are trained on."""
+        return self._opened(self._policy)
+
+    @cached_property
+    def evaluation_store(self) -> ImageStore:
+        """The images that are evaluated on: the same for all crops that become the central one."""
+        if self._evaluation_policy == self._policy:
+            return self.store
+        unseen = np.flatnonzero(self.catalog.splits != TRAIN)
+        needed = None if self.test_split == "train" else unseen
+        return self._opened(self._evaluation_policy, needed)
+
+    def _opened(self, policy: Policy, needed: NDArray[np.int64] | None = None) -> ImageStore:
+        return open_store(
+            self.catalog, policy, needed=needed, processes=self._processes, **self._storing
+        )
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What is random about a training batch besides its order and its crops."""
+        return Changes(
+            oversampling=self.oversampling,
+            augmentation=self.augmentation,
+            mixing=self.mixing,
+            classes=self.catalog.classes,
+            seed=self._seed,
+        )
+
     @property
-    def num_workers(self) -> int:
-        """Worker processes of a loader; the processes of a machine share its cores."""
-        if self._num_workers != "auto":
-            return self._num_workers
-        processes = self.trainer.num_devices if self.trainer else 1
-        return max(1, available_cores() // processes)
+    def _processes(self) -> int:
+        """How many processes of this run share the machine."""
+        return self.trainer.num_devices if self.trainer else 1
 
     def _use(self, catalog: Catalog) -> None:
         if self._fit.crop == "box" and any(catalog.box(i) is None for i in range(len(catalog))):
@@ -227,12 +282,11 @@ class PhotoDataModule(pl.LightningDataModule):
         """Batches of the training split, planned per epoch."""
         dataset = TrainingDataset(
             self.catalog,
+            self.store,
             self._fit,
-            self._max_pixels,
-            oversampling=self.oversampling,
-            augmentation=self.augmentation,
-            mixing=self.mixing,
+            changes=self.changes,
             seed=self._seed,
+            in_workers=self._augment_in == "workers",
         )
         batches = self._batches(self.plan.order, training=True, start=self._start)
         if batches.left_out:
@@ -250,16 +304,12 @@ class PhotoDataModule(pl.LightningDataModule):
         return self._evaluation_loader(self.test_split)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Applies mixing on the device."""
-        if batch.mixing is None:
-            return batch
-        classes = len(self.catalog.classes)
-        image, label = mix(batch.image, batch.label, batch.mixing, classes)
-        return batch._replace(image=image, label=label, mixing=None)
+        """Changes a training batch on the device, unless that is done."""
+        return batch if batch.draws is None else self.changes(batch)
 
     def _evaluation_loader(self, split: Split) -> DataLoader[Batch]:
         order = natural_order(self.catalog.indices(split))
-        dataset = PhotoDataset(self.catalog, self._fit, self._max_pixels)
+        dataset = PhotoDataset(self.catalog, self.evaluation_store, self._fit)
         return self._loader(dataset, self._batches(lambda _: order, training=False))
 
     def _batches(
@@ -278,13 +328,17 @@ class PhotoDataModule(pl.LightningDataModule):
         )
 
     def _loader(self, dataset: PhotoDataset, batches: PlannedBatches) -> DataLoader[Batch]:
+        workers = self._num_workers
+        if workers == "auto":
+            cores = max(1, available_cores() // self._processes)
+            workers = chosen_workers(dataset, batches, cores)
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            num_workers=self.num_workers,
+            num_workers=workers,
             collate_fn=_as_it_is,
-            persistent_workers=self.num_workers > 0,
-            worker_init_fn=heed_the_parent_alone,
+            persistent_workers=workers > 0,
+            worker_init_fn=start_worker,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else each epoch's workers would draw from torch's own
         )
@@ -300,7 +354,8 @@ def _refuse_unused(
     """Settings that the others leave without effect."""
     if crop != "random_resized" and (area, aspect) != (_AREA, _ASPECT):
         raise ConfigError(
-            f"data.crop_area, data.crop_aspect: only random_resized uses them, and data.crop={crop}."
+            "data.crop_area, data.crop_aspect: only random_resized uses them, and "
+            f"data.crop={crop}."
         )
     if fold is None and folds != _FOLDS:
         raise ConfigError(

@@ -1,8 +1,9 @@
-"""One image of any size to the one size that a batch needs.
+"""Images of any size to the one size that a batch needs.
 
-Works on uint8 RGB arrays (H, W, 3) and returns the same, (height, width, 3).
+Works on uint8 RGB arrays (H, W, 3), as an image store gives them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,7 @@ Crop = Literal["center", "random", "random_resized", "letterbox", "stretch", "bo
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
 
 # Pillow's filters widen with the reduction, so a photo shrunk ten times does not alias.
-_FILTERS: dict[Interpolation, Image.Resampling] = {
+FILTERS: dict[Interpolation, Image.Resampling] = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -28,6 +29,13 @@ _FILTERS: dict[Interpolation, Image.Resampling] = {
 
 _PADDING_GREY = 128  # letterbox borders: neither the darkest nor the brightest thing in the picture
 
+# Long, narrow photos rarely contain a large square part.
+_TRIES = 10
+
+# Most random parts are then shrunk, if little, and none is seen much larger than it was. The same
+# for every range of areas, so that changing the range changes nothing else.
+_ROOM = 1.25
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -36,7 +44,7 @@ class Fit:
     ``center``, ``random``: the shorter side is resized to cover the target, the rest is cut off, in
     the middle or anywhere. ``random_resized``: a random part of random area and aspect is resized.
     ``letterbox``: the whole image, padded with grey. ``stretch``: the whole image, aspect ratio not
-    kept. ``box``: the image's own crop box from the label table, then stretched.
+    kept. ``box``: the image's own crop box, which the store has cut out, stretched.
 
     Where nothing is learned (validation, test), the random crops become the central one.
 
@@ -73,74 +81,93 @@ class Fit:
                 f"data.crop_aspect: expected 0 < smallest <= largest, got {list(self.aspect)}."
             )
 
-    def __call__(
-        self, image: Pixels, box: Box | None = None, rng: np.random.Generator | None = None
-    ) -> Pixels:
-        """Fits one image.
+    @property
+    def draws(self) -> int:
+        """Random numbers that the crop of one image takes; 0 where nothing is random."""
+        return {"random": 2, "random_resized": 2 * _TRIES + 2}.get(self.crop, 0)
+
+    @property
+    def stored_side(self) -> int:
+        """Shorter side, in pixels, of stored images to train on: with room for random parts."""
+        return round(self.evaluated_side * (_ROOM if self.crop == "random_resized" else 1))
+
+    @property
+    def evaluated_side(self) -> int:
+        """Shorter side, in pixels, of stored images to evaluate on: the same for every crop."""
+        return max(self.size)
+
+    def batch(self, images: Sequence[Pixels], draws: NDArray[np.float64] | None) -> Pixels:
+        """Fits images.
 
         Args:
-            image: uint8 RGB (H, W, 3).
-            box: The image's crop box (x, y, w, h) in pixels; needed for ``crop=box`` alone.
-            rng: Chooses random crops; None takes the central one.
+            images: Each uint8 RGB (h, w, 3), B of them.
+            draws: Numbers in [0, 1) that choose random crops, (B, `draws`); None takes the central
+                ones. What an image becomes depends on its own row alone.
 
         Returns:
-            uint8 RGB (height, width, 3).
+            uint8 RGB (B, height, width, 3), in one piece.
         """
-        height, width = image.shape[:2]
-        region = self._region(height, width, box, rng)
-        picture = Image.fromarray(image)
+        shapes = np.array([image.shape[:2] for image in images], np.float64).reshape(-1, 2)
+        fitted = np.empty((len(images), *self.size, 3), np.uint8)
         if self.crop == "letterbox":
-            return self._letterbox(picture)
-        return np.asarray(self._resize(picture, self.size, region))
+            for target, image in zip(fitted, images, strict=True):
+                self._letterbox(image, target)
+            return fitted
+        starts, parts = self._regions(shapes, draws if self.draws else None)
+        plain = (parts == self.size).all(axis=1) & (starts == np.floor(starts)).all(axis=1)
+        corners = starts.astype(np.int64)
+        ends = np.minimum(starts + parts, shapes)  # the sum may be rounded beyond the image
+        for i, image in enumerate(images):
+            if plain[i]:
+                top, left = corners[i].tolist()
+                fitted[i] = image[top : top + self.size[0], left : left + self.size[1]]
+            else:
+                region = (*starts[i, ::-1].tolist(), *ends[i, ::-1].tolist())
+                fitted[i] = self._resized(image, self.size, region)
+        return fitted
 
-    def _region(
-        self, height: int, width: int, box: Box | None, rng: np.random.Generator | None
-    ) -> tuple[float, float, float, float]:
-        """The part (left, top, right, bottom) that is resized to the target, in pixels."""
-        if self.crop == "box":
-            assert box is not None, "the data module checks that every image has a box"
-            x, y, box_width, box_height = box
-            return (x, y, x + box_width, y + box_height)
-        if self.crop in ("stretch", "letterbox"):
-            return (0, 0, width, height)
-        if self.crop == "random_resized" and rng is not None:
-            return self._random_part(height, width, rng)
-        scale = min(height / self.size[0], width / self.size[1])
-        h, w = self.size[0] * scale, self.size[1] * scale
-        across, down = rng.random(2) if self.crop == "random" and rng is not None else (0.5, 0.5)
-        left, top = (width - w) * across, (height - h) * down
-        return (left, top, left + w, top + h)
+    def _regions(
+        self, shapes: NDArray[np.float64], draws: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The parts that are resized to the target: (top, left) and (height, width), (B, 2)."""
+        if self.crop in ("stretch", "box"):
+            return np.zeros_like(shapes), shapes
+        if self.crop == "random_resized" and draws is not None:
+            return self._random_parts(shapes, draws)
+        scales = (shapes / self.size).min(axis=1, keepdims=True)
+        parts = scales * self.size
+        room, position = shapes - parts, 0.5 if draws is None else draws
+        # Where nothing is resized, whole pixels are cut off: each of the places is as likely.
+        whole = np.minimum(np.floor(position * (room + 1)), room)
+        return np.where(scales == 1, whole, position * room), parts
 
-    def _random_part(
-        self, height: int, width: int, rng: np.random.Generator
-    ) -> tuple[float, float, float, float]:
-        for _ in range(10):  # long, narrow photos rarely contain a large square part
-            area = height * width * rng.uniform(*self.area)
-            ratio = np.exp(rng.uniform(np.log(self.aspect[0]), np.log(self.aspect[1])))
-            w, h = float(np.sqrt(area * ratio)), float(np.sqrt(area / ratio))
-            if w <= width and h <= height:
-                left, top = (width - w) * rng.random(), (height - h) * rng.random()
-                return (left, top, left + w, top + h)
-        side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        return (left, top, left + side, top + side)
+    def _random_parts(
+        self, shapes: NDArray[np.float64], draws: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Takes the first of some random sizes that lies within the image, else the middle."""
+        (least, most), aspect = self.area, np.log(self.aspect)
+        areas = shapes.prod(axis=1)[:, None] * (least + (most - least) * draws[:, :_TRIES])
+        ratios = np.exp(aspect[0] + (aspect[1] - aspect[0]) * draws[:, _TRIES : 2 * _TRIES])
+        tried = np.sqrt(np.stack([areas / ratios, areas * ratios], axis=-1))  # (B, tries, 2)
+        inside = (tried <= shapes[:, None]).all(axis=2)
+        chosen = tried[np.arange(len(tried)), inside.argmax(axis=1)]
+        any_inside = inside.any(axis=1)[:, None]
+        parts = np.where(any_inside, chosen, shapes.min(axis=1, keepdims=True))
+        return (shapes - parts) * np.where(any_inside, draws[:, 2 * _TRIES :], 0.5), parts
 
-    def _letterbox(self, picture: Image.Image) -> Pixels:
-        target_h, target_w = self.size
-        scale = min(target_h / picture.height, target_w / picture.width)
-        h, w = max(1, round(picture.height * scale)), max(1, round(picture.width * scale))
-        canvas = np.full((target_h, target_w, 3), _PADDING_GREY, np.uint8)
-        top, left = (target_h - h) // 2, (target_w - w) // 2
-        canvas[top : top + h, left : left + w] = np.asarray(self._resize(picture, (h, w), None))
-        return canvas
+    def _letterbox(self, image: Pixels, target: Pixels) -> None:
+        height, width = image.shape[:2]
+        scale = min(self.size[0] / height, self.size[1] / width)
+        h, w = max(1, round(height * scale)), max(1, round(width * scale))
+        top, left = (self.size[0] - h) // 2, (self.size[1] - w) // 2
+        target[:] = _PADDING_GREY
+        target[top : top + h, left : left + w] = self._resized(image, (h, w), (0, 0, width, height))
 
-    def _resize(
-        self,
-        picture: Image.Image,
-        size: tuple[int, int],
-        region: tuple[float, float, float, float] | None,
-    ) -> Image.Image:
-        return picture.resize((size[1], size[0]), _FILTERS[self.interpolation], box=region)
+    def _resized(self, image: Pixels, size: tuple[int, int], region: tuple[float, ...]) -> Pixels:
+        left, top, right, bottom = region
+        whole = Image.fromarray(image)
+        box = (left, top, right, bottom)
+        return np.asarray(whole.resize((size[1], size[0]), FILTERS[self.interpolation], box))
 
 
 def square(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:

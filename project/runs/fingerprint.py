@@ -14,6 +14,8 @@ CANNOT_CHANGE_A_RESULT = (
     "callbacks.last.checkpoint_minutes",  # a run goes on to the same results
     "callbacks.learning_rate",  # logs it
     "callbacks.progress",
+    "data.cache",  # the same images
+    "data.cache_limit_gb",
     "data.download",
     "data.num_workers",  # randomness belongs to the sample, not to the worker
     "hydra",

@@ -10,16 +10,24 @@ import numpy as np
 import pytest
 import torch
 
-from project.data.augmentation import Augmentation, rand_augment
-from project.data.cores import available_cores
+from project.data import datamodule
+from project.data.augmentation import (
+    Affine,
+    Augmentation,
+    ColorJitter,
+    HorizontalFlip,
+    rand_augment,
+)
+from project.data.changes import Batch
 from project.data.datamodule import PhotoDataModule
-from project.data.dataset import Batch
 from project.data.decode import read_image
 from project.data.mixing import Mixing
 from project.data.oversampling import Oversampling
 from project.data.sampling import PowerSampler
 from project.data.sources import ClassFolders, LabelTable
 from project.errors import ConfigError, DataError
+
+MERGED = {"hat": "outer"}
 
 Make = Callable[..., PhotoDataModule]
 Bytes = dict[tuple[int, int], tuple[bytes, bytes]]
@@ -28,9 +36,10 @@ Bytes = dict[tuple[int, int], tuple[bytes, bytes]]
 def strong() -> Augmentation:
     return Augmentation(
         {
-            "flip": A.HorizontalFlip(p=0.5),
-            "color": A.ColorJitter(p=0.9),
             "any": rand_augment(num_ops=2, magnitude=9),
+            "flip": HorizontalFlip(p=0.5),
+            "color": ColorJitter(p=0.9),
+            "affine": Affine(p=0.5),
         }
     )
 
@@ -47,7 +56,7 @@ def make(photos: Path, tmp_path: Path) -> Make:
             "oversampling": Oversampling(
                 factors={"outer": 3},
                 variants="fresh",
-                transforms=Augmentation({"jitter": A.HueSaturationValue(p=1)}),
+                transforms=Augmentation({"jitter": ColorJitter(hue=(-0.2, 0.2), p=1)}),
             ),
             "augmentation": strong(),
             "mixing": Mixing(mixup_alpha=0.5, cutmix_alpha=1.0),
@@ -71,20 +80,79 @@ def epochs(data: PhotoDataModule, numbers: Sequence[int] = (0, 1)) -> Iterator[B
         yield from loader
 
 
-def mixing_of(batch: Batch) -> torch.Tensor:
-    assert batch.mixing is not None
-    return batch.mixing
+def draws_of(batch: Batch) -> torch.Tensor:
+    assert batch.draws is not None
+    return batch.draws
 
 
 def samples(batches: Iterator[Batch]) -> list[tuple[int, int, bytes, bytes]]:
     """Index, copy number and all bytes of every sample, in order."""
     return [
-        (int(row), int(copy), image.numpy().tobytes(), mixing.numpy().tobytes())
+        (int(row), int(copy), image.numpy().tobytes(), draws.numpy().tobytes())
         for batch in batches
-        for row, copy, image, mixing in zip(
-            batch.row, batch.copy, batch.image, mixing_of(batch), strict=True
+        for row, copy, image, draws in zip(
+            batch.row, batch.copy, batch.image, draws_of(batch), strict=True
         )
     ]
+
+
+def finished(data: PhotoDataModule) -> list[bytes]:
+    """All bytes of an epoch of training batches as they reach the model, and of evaluation."""
+    training = [data.on_after_batch_transfer(batch, 0) for batch in epochs(data, [0])]
+    evaluation = [*data.val_dataloader(), *data.test_dataloader()]
+    assert all(batch.draws is None for batch in [*training, *evaluation])
+    return [
+        part.contiguous().numpy().tobytes()
+        for batch in [*training, *evaluation]
+        for part in (batch.image, batch.label, batch.row)
+    ]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_neither_cache_nor_place_of_the_changes_changes_a_byte(make: Make, workers: int) -> None:
+    expected = finished(make(cache="none", num_workers=0))
+    for cache in ("none", "disk", "disk", "ram"):  # the second finds the file of the first
+        assert finished(make(cache=cache, num_workers=workers)) == expected
+    inside = make(augment_in="workers", num_workers=workers)
+    assert finished(inside) == expected
+    assert all(batch.draws is None for batch in epochs(inside, [0]))
+
+
+def test_training_and_evaluation_read_one_cache(make: Make, tmp_path: Path) -> None:
+    images = tmp_path / "cache" / "images"
+    finished(make(crop="random"))
+    assert len(list(images.glob("*.images"))) == 1
+    finished(make(crop="center", split_seed=3, seed=2, class_map=MERGED, resplit=True))
+    assert len(list(images.glob("*.images"))) == 1
+    finished(make(crop="random", store_side=20))
+    assert len(list(images.glob("*.images"))) == 2
+
+
+def test_random_parts_are_cut_from_larger_images_than_evaluation_sees(
+    make: Make, tmp_path: Path
+) -> None:
+    data = make(size=16)
+    finished(data)
+    assert len(list((tmp_path / "cache" / "images").glob("*.images"))) == 2
+    row = int(data.catalog.indices("test")[0])
+    assert min(data.store[row].shape[:2]) == 20
+    assert min(data.evaluation_store[row].shape[:2]) == 16
+
+
+def test_evaluation_alone_makes_no_cache(make: Make, tmp_path: Path) -> None:
+    data = make()
+    data.freeze(["hat", "outer", "top"], "test")
+    expected = [batch.image for batch in data.test_dataloader()]
+    assert not (tmp_path / "cache" / "images").exists()
+    for batch, image in zip(make().test_dataloader(), expected, strict=True):
+        assert torch.equal(batch.image, image)
+
+
+def test_limit_and_side_of_the_cache_that_cannot_be_are_refused(make: Make) -> None:
+    with pytest.raises(ConfigError, match=r"data\.cache_limit_gb: expected 0 or more, got -1"):
+        make(cache_limit_gb=-1)
+    with pytest.raises(ConfigError, match=r"data\.store_side: expected auto or pixels above 0"):
+        make(store_side=0)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker")  # on two cores
@@ -110,7 +178,7 @@ def test_two_ranks_together_see_the_bytes_of_one(make: Make) -> None:
     together: Bytes = {}
     for rank in (0, 1):
         data = make()
-        data.trainer = SimpleNamespace(world_size=2, global_rank=rank)  # type: ignore[assignment]
+        data.trainer = SimpleNamespace(world_size=2, global_rank=rank, num_devices=2)  # type: ignore[assignment]
         mine = {(s[0], s[1]): (s[2], s[3]) for s in samples(epochs(data, [0]))}
         assert not together.keys() & mine.keys()
         together |= mine
@@ -142,7 +210,7 @@ def test_batches_leave_as_uint8_and_channels_first(make: Make) -> None:
     assert batch.image.dtype == torch.uint8
     assert batch.image.shape == (8, 3, 24, 32)
     assert batch.label.dtype == torch.int64
-    assert batch.mixing is None
+    assert batch.draws is None
 
 
 def test_evaluation_shows_every_photo_once_and_unchanged(make: Make) -> None:
@@ -158,7 +226,7 @@ def test_evaluation_shows_every_photo_once_and_unchanged(make: Make) -> None:
 
 def test_padding_of_the_last_batch_is_marked(make: Make) -> None:
     data = make()
-    data.trainer = SimpleNamespace(world_size=2, global_rank=1)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(world_size=2, global_rank=1, num_devices=2)  # type: ignore[assignment]
     indices = torch.cat([b.row for b in data.test_dataloader()])  # 19 photos, 8 a batch
     assert indices.tolist().count(-1) == 1
     assert len(indices) == 10
@@ -171,21 +239,21 @@ def test_labels_are_those_of_the_folders(make: Make) -> None:
             assert f"/{data.catalog.classes[label]}/" in data.catalog.relative_path(index)
 
 
-def test_mixing_happens_after_the_transfer(make: Make) -> None:
+def test_changes_happen_after_the_transfer(make: Make) -> None:
     data = make()
     batch = next(epochs(data, [0]))
     mixed = data.on_after_batch_transfer(batch, 0)
-    assert mixed.mixing is None
+    assert mixed.draws is None
     assert mixed.label.shape == (8, 3)
     assert mixed.image.dtype == torch.float32
-    untouched = make(mixing=Mixing())
+    untouched = make(mixing=Mixing(), augmentation=Augmentation(), oversampling=Oversampling())
     batch = next(epochs(untouched, [0]))
     assert untouched.on_after_batch_transfer(batch, 0) is batch
 
 
 def test_size_that_a_transform_changes_is_refused(make: Make) -> None:
     data = make(augmentation=Augmentation({"crop": A.CenterCrop(8, 8)}))
-    with pytest.raises(DataError, match=r"keep images uint8 and \[24, 24\] pixels, got uint8 and"):
+    with pytest.raises(DataError, match=r"stay uint8 and \[24, 24\] pixels, got uint8 and \[8"):
         next(epochs(data, [0]))
 
 
@@ -217,13 +285,29 @@ def test_boxes_are_needed_for_box_crops_and_missed_otherwise(make: Make, photos:
 
 def test_batch_size_counts_the_images_of_all_ranks(make: Make) -> None:
     data = make(batch_size=9)
-    data.trainer = SimpleNamespace(world_size=2, global_rank=0)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(world_size=2, global_rank=0, num_devices=2)  # type: ignore[assignment]
     with pytest.raises(ConfigError, match=r"multiple of the 2 process\(es\).*got 9"):
         data.train_dataloader()
 
 
-def test_workers_are_as_many_as_cores_unless_told(make: Make) -> None:
-    assert make(num_workers="auto").num_workers == available_cores() >= 1
+def test_number_of_workers_is_measured_unless_told(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def chosen(dataset: object, batches: object, cores: int) -> int:
+        asked.append(cores)
+        return 0
+
+    monkeypatch.setattr(datamodule, "chosen_workers", chosen)
+    monkeypatch.setattr(datamodule, "available_cores", lambda: 6)
+    data = make(num_workers="auto")
+    assert data.train_dataloader().num_workers == 0
+    data.trainer = SimpleNamespace(world_size=2, global_rank=0, num_devices=2)  # type: ignore[assignment]
+    assert data.val_dataloader().num_workers == 0
+    assert asked == [6, 3]  # the processes of a machine share its cores
+    assert make(num_workers=2).train_dataloader().num_workers == 2
+    assert len(asked) == 2
 
 
 def test_draws_that_the_last_batch_leaves_out_are_told(

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
-from project.data.decode import EXIF_ORIENTATION, decode, probe, read_image
+from project.data.decode import EXIF_ORIENTATION, decode, probe, read_image, reduced_size
 from project.errors import DataError
 
 LIMIT = 10**6
@@ -300,3 +301,87 @@ def test_read_image_reads_what_decode_decodes(tmp_path: Path, pixels: NDArray[np
     Image.fromarray(pixels).save(tmp_path / "a.png")
 
     assert np.array_equal(read_image(tmp_path / "a.png", LIMIT), pixels)
+
+
+def photo(width: int = 480, height: int = 360) -> Image.Image:
+    """Colours in patches of all sizes, with edges and some noise, as photos have them."""
+    rng = np.random.default_rng(0)
+    layers = np.zeros((height, width, 3))
+    for cells, share in ((3, 0.4), (8, 0.3), (24, 0.2), (72, 0.1)):  # fine detail is faint
+        noise = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        smooth = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+        layers += np.asarray(smooth) * share
+    layers[height // 3 : height // 2, width // 4 : width // 2] = (230, 30, 40)
+    noisy = layers + rng.normal(0, 4, layers.shape)
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+def with_orientation(image: Image.Image, orientation: int, file_format: str = "JPEG") -> bytes:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    options = {"quality": 95} if file_format == "JPEG" else {}
+    return encoded(image, file_format, exif=exif, **options)
+
+
+@pytest.mark.parametrize("side", [280, 150, 96, 64, 32])
+def test_small_decoding_is_close_to_shrinking_the_full_size(side: int) -> None:
+    data = encoded(photo(), "JPEG", quality=92)
+    small = decode(data, LIMIT, side)
+    size = (round(480 * side / 360), side)
+    full = Image.fromarray(decode(data, LIMIT)).resize(size, Image.Resampling.BILINEAR)
+    difference = np.abs(small.astype(int) - np.asarray(full))
+    assert difference.mean() < 1.0
+    assert np.quantile(difference, 0.999) <= 10
+
+
+def test_jpegs_are_reconstructed_small_where_there_is_a_margin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scales = []
+    drafted = JpegImageFile.draft
+
+    def draft(image: JpegImageFile, mode: str | None, size: tuple[int, int] | None) -> Any:
+        done = drafted(image, mode, size)
+        scales.append(image.size)
+        return done
+
+    monkeypatch.setattr(JpegImageFile, "draft", draft)
+    data = encoded(photo(), "JPEG")
+    for side in (144, 72, 36, 8):
+        decode(data, LIMIT, side)
+    assert scales == [(240, 180), (120, 90), (60, 45), (60, 45)]
+    for large in (145, 400, None):  # 360 is less than 2.5 times 145
+        decode(data, LIMIT, large)
+    decode(data, LIMIT, 36, interpolation="nearest")
+    assert len(scales) == 4
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_small_images_and_their_boxes_are_upright(orientation: int, file_format: str) -> None:
+    data = with_orientation(photo(243, 181), orientation, file_format)
+    upright = Image.fromarray(decode(data, LIMIT))
+    whole = decode(data, LIMIT, 40)
+    assert whole.shape[:2] == reduced_size(upright.height, upright.width, 40)
+    expected = upright.resize((whole.shape[1], whole.shape[0]), Image.Resampling.BILINEAR)
+    assert np.abs(whole.astype(int) - np.asarray(expected)).mean() < 1.5
+
+    box = (17, 29, 101, 90)
+    cut = decode(data, LIMIT, 36, box=box)
+    assert cut.shape == (36, 40, 3)
+    corners = (box[0], box[1], box[0] + box[2], box[1] + box[3])
+    expected = upright.resize((40, 36), Image.Resampling.BILINEAR, corners)
+    assert np.abs(cut.astype(int) - np.asarray(expected)).mean() < 1.5
+
+
+def test_boxes_that_need_no_shrinking_are_cut_out_exactly(pixels: NDArray[np.uint8]) -> None:
+    data = encoded(Image.fromarray(pixels), "PNG")
+    for side in (None, 12, 50):
+        cut = decode(data, LIMIT, side, box=(5, 6, 20, 12), interpolation="lanczos")
+        assert np.array_equal(cut, pixels[6:18, 5:25])
+
+
+def test_small_images_are_not_enlarged(pixels: NDArray[np.uint8]) -> None:
+    data = encoded(Image.fromarray(pixels), "PNG")
+    assert np.array_equal(decode(data, LIMIT, 31), pixels)
+    assert decode(data, LIMIT, 15).shape == (15, 20, 3)

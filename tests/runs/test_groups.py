@@ -73,6 +73,8 @@ def test_runs_that_differ_in_their_seed_are_one_group(train: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("data.cache", "none"),
+        ("data.cache_limit_gb", 5),
         ("data.num_workers", 4),
         ("paths.run", "/elsewhere"),
         ("logger", {"wandb": {"mode": "offline"}}),

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from project.data.catalog.classes import apply_class_map, check_known, class_codes, class_list
-from project.data.sources.listing import BOX_COLUMNS, SPLITS, Source, composed
 from project.data.catalog.manifest import Manifest, digest, table_fingerprint
 from project.data.catalog.scan import scan
 from project.data.catalog.split_file import split_csv, splits_from_file
@@ -23,6 +22,7 @@ from project.data.catalog.splits import (
     given_splits,
     units,
 )
+from project.data.sources.listing import BOX_COLUMNS, SPLITS, Source, composed
 from project.errors import ConfigError, DataError
 
 Split = Literal["train", "val", "test"]
@@ -48,6 +48,7 @@ class Catalog:
         groups: What was kept in one split; null where photos stand alone, string (N,).
         boxes: Crop boxes (left, top, width, height) in pixels, -1 where there is none,
             int32 (N, 4).
+        sizes: Height and width of the upright photos in pixels, int32 (N, 2).
         content_hash: Digest of each file's bytes, string (N,).
         perceptual_hash: See `project.data.decode.Probe`, string (N,).
         skipped: Photos that were left out because they cannot be used, and why.
@@ -62,6 +63,7 @@ class Catalog:
     splits: NDArray[np.int8]
     groups: pa.Array
     boxes: NDArray[np.int32]
+    sizes: NDArray[np.int32]
     content_hash: pa.Array
     perceptual_hash: pa.Array
     skipped: dict[str, str] = field(default_factory=dict)
@@ -280,6 +282,7 @@ def _catalog(
         splits=splits,
         groups=table["group"].combine_chunks(),
         boxes=np.stack(boxes, axis=1).astype(np.int32),
+        sizes=np.stack([table[name].to_numpy() for name in ("height", "width")], axis=1),
         content_hash=table["content_hash"].combine_chunks(),
         perceptual_hash=table["perceptual_hash"].combine_chunks(),
         skipped=skipped,
