@@ -7,7 +7,8 @@ HYDRA_NEXT := .venv-hydra-next
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-all test-hydra-next lint format typecheck clean
+.PHONY: help install train test test-all test-hydra-next lint format typecheck clean \
+	bench bench-loader bench-step bench-startup bench-sweep bench-memory
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -48,6 +49,25 @@ format: install  ## ruff: mend what can be mended
 
 typecheck: install  ## mypy, strict
 	$(BIN)/mypy
+
+# On a machine that does nothing else; each takes minutes. ARGS go to the benchmark.
+bench: bench-loader bench-step bench-startup bench-sweep bench-memory  ## all benchmarks of speed
+
+bench-loader: install  ## images per second of loaders; what a cache costs
+	$(BIN)/python benchmarks/loader.py $(ARGS)
+	$(BIN)/python benchmarks/cache_build.py
+
+bench-step: install  ## what the training loop costs beside the network
+	$(BIN)/python benchmarks/step.py $(ARGS)
+
+bench-startup: install  ## seconds to an answer and to the first step
+	$(BIN)/python benchmarks/startup.py $(ARGS)
+
+bench-sweep: install  ## twelve runs by the launcher and by scripts
+	$(BIN)/python benchmarks/sweep.py $(ARGS)
+
+bench-memory: install  ## memory of workers by rows of the manifest
+	$(BIN)/python benchmarks/manifest.py $(ARGS)
 
 clean:  ## remove caches; data, outputs and environments stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -25,7 +25,6 @@ from project.launch.composition.recomposition import choices_of
 from project.launch.membership import sweep_of_this_job
 from project.launch.processes import first_process
 from project.report.draws import draws_text
-from project.report.page import write_report
 from project.report.tables import print_result
 from project.runs.atomic import write_bytes, write_text
 from project.runs.differences import Change, data_changes, metric_changes
@@ -122,7 +121,7 @@ def recorded(
                 yield record
         except BaseException:
             with contextlib.suppress(EvenhandError, OSError):  # the error that ended the run counts
-                write_report(directory)
+                _write_page(directory)
             raise
 
 
@@ -218,6 +217,25 @@ def _fill(record: RunRecord, data: PhotoDataModule) -> None:
     record.remark(data.remarks())
 
 
+def record_choice(
+    record: RunRecord, directory: RunDirectory, values: dict[str, Any], taken: dict[str, float]
+) -> None:
+    """Keeps what was chosen by measuring, so that the run goes on and is repeated with it.
+
+    Args:
+        record: Is completed. Its configuration's fingerprint stays that of what was asked for, by
+            which a sweep knows its jobs again.
+        directory: Gets the configuration.
+        values: The configuration with fixed values.
+        taken: Milliseconds a step of what was tried.
+    """
+    record.step_milliseconds = taken
+    record.recipe_fingerprint = recipe_fingerprint(values)
+    if first_process():
+        write_text(directory.config_file, OmegaConf.to_yaml(OmegaConf.create(values)))
+        record.write(directory)
+
+
 def describe_split(record: RunRecord, data: PhotoDataModule, run: RunRecord, split: str) -> None:
     """Records what a finished run is evaluated on.
 
@@ -290,8 +308,14 @@ def report(directory: RunDirectory, record: RunRecord) -> None:
         directory: The run's directory.
         record: Its record, finished.
     """
-    write_report(directory)
+    _write_page(directory)
     print_result(record, directory, Console())
+
+
+def _write_page(directory: RunDirectory) -> None:
+    from project.report.page import write_report  # noqa: PLC0415 - slow, when all else is done
+
+    write_report(directory)
 
 
 def log_agreement(now: Mapping[str, float], then: Mapping[str, float], whose: str) -> bool:

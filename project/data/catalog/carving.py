@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import blake2b
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from project.data.sources.listing import SPLITS
 from project.errors import DataError
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 ATTEMPTS = 20
 """How many arrangements of groups are tried."""
@@ -202,6 +204,8 @@ def rotate(photos: Photos, folds: int, fold: int) -> NDArray[np.bool_]:
     if photos.grouped:
         parts = _balanced_groups(photos, folds)
     else:
+        from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415 - slow; few runs do
+
         splitter = StratifiedKFold(folds, shuffle=True, random_state=photos.seed % 2**32)
         parts = _numbered(splitter, photos)
     chosen: NDArray[np.bool_] = parts == fold
@@ -262,15 +266,19 @@ def _arrangements(photos: Photos, folds: int) -> Iterator[NDArray[np.int64]]:
     """Yields group-wise stratified numberings of the photos, int64 (N,) in [0, folds)."""
     if folds < 2 or folds > np.bincount(photos.labels).max():  # more than scikit-learn accepts
         return
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - slow; few runs do
+
     for attempt in range(ATTEMPTS):
         seed = int(np.random.SeedSequence([photos.seed % 2**32, attempt]).generate_state(1)[0])
-        yield _numbered(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), photos)
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        yield _numbered(splitter, photos, photos.units)
 
 
 def _numbered(
-    splitter: StratifiedKFold | StratifiedGroupKFold, photos: Photos
+    splitter: "StratifiedKFold | StratifiedGroupKFold",
+    photos: Photos,
+    units: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    units = photos.units if isinstance(splitter, StratifiedGroupKFold) else None
     parts = np.empty(len(photos.labels), np.int64)
     with warnings.catch_warnings():
         # It warns of classes with fewer photos than folds; what we require is checked elsewhere.

@@ -1,0 +1,107 @@
+"""What making the image cache costs, beside one epoch that decodes the same photos.
+
+    python benchmarks/cache_build.py
+    python benchmarks/cache_build.py --photos <folder of class folders>
+
+Both decode every photo once, on as many threads. The cache also writes the images down, checks that
+the photos are those that were scanned, and takes a checksum of each.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measuring import (
+    Times,
+    interleaved,
+    print_setting,
+    print_table,
+    seconds,
+    wide_console,
+)
+from benchmarks.photos import FOLDER, large_photos, small_photos
+from project.data.catalog.catalog import MAX_PIXELS, Catalog, build_catalog
+from project.data.cores import available_cores
+from project.data.sources import ClassFolders
+from project.data.store.decoding import DecodingStore
+from project.data.store.mapped import MappedStore
+from project.data.store.opening import open_store
+from project.data.store.policy import Policy
+
+POLICY = Policy(256, "bilinear", boxed=False)
+LIMIT_GB = 50.0
+
+
+def decode_epoch(catalog: Catalog) -> None:
+    """Decodes each photo once and forgets it.
+
+    Args:
+        catalog: The photos.
+    """
+    store = DecodingStore(catalog, POLICY, MAX_PIXELS)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        deque(pool.map(lambda row: store[row].shape, range(len(catalog))), maxlen=0)
+
+
+def build_cache(catalog: Catalog, folder: Path) -> None:
+    """Makes the cache of the photos where there is none.
+
+    Args:
+        catalog: The photos.
+        folder: Is emptied, and gets the cache.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    store = open_store(
+        catalog, POLICY, max_pixels=MAX_PIXELS, cache="disk", cache_dir=folder, limit_gb=LIMIT_GB
+    )
+    assert isinstance(store, MappedStore), "there is room for it"
+
+
+def measured(catalog: Catalog, folder: Path, repeats: int) -> tuple[Times, Times]:
+    """Seconds of an epoch and of making the cache, in turn.
+
+    Args:
+        catalog: The photos.
+        folder: Gets caches.
+        repeats: Rounds.
+    """
+    cases = {
+        "epoch": partial(seconds, partial(decode_epoch, catalog)),
+        "cache": partial(seconds, partial(build_cache, catalog, folder)),
+    }
+    decode_epoch(catalog)  # so that the disk's cache is warm for both
+    found = interleaved(cases, repeats)
+    return found["epoch"], found["cache"]
+
+
+def main() -> None:
+    """Reads the command line, measures and prints."""
+    parser = argparse.ArgumentParser(description="What making the image cache costs.")
+    parser.add_argument("--photos", type=Path, help="folder of class folders")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where photos are drawn")
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    console = wide_console()
+    print_setting(console, also=["xxhash"])
+    drawn = [] if given.photos else [small_photos(given.folder), large_photos(given.folder)]
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for photos in [given.photos] if given.photos else drawn:
+            catalog = build_catalog(ClassFolders(photos), cache_dir=scratch, progress=False)
+            epoch, cache = measured(catalog, Path(scratch) / "images", given.repeats)
+            ratio = f"{cache.median / epoch.median:.2f}"
+            rows.append([f"{photos.name}, {len(catalog)}", epoch.shown(), cache.shown(), ratio])
+    print_table(
+        console,
+        f"Seconds on {available_cores()} threads: median (least to most)",
+        ["photos", "epoch of decoding", "cache made", "ratio"],
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()
