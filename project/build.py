@@ -7,6 +7,7 @@ handed over here and in the entry points, as plain values.
 import importlib
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,12 +18,14 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from project.callbacks.background import BackgroundCheckpointIO
 from project.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint
 from project.callbacks.loggers import csv_logger
-from project.callbacks.loops import use_resumable_loops
+from project.callbacks.loops import Unobserved, use_resumable_loops
 from project.callbacks.predictions import PredictionWriter
 from project.callbacks.progress import ProgressReport
 from project.callbacks.pruning import Pruning
+from project.choosing import AUTO, CHOSEN, choose
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
 from project.errors import ConfigError, EvenhandError, ModelError, suggestion
@@ -35,6 +38,7 @@ from project.models.backbones import prepare_backbone
 from project.models.classifier import Classifier
 from project.models.metrics import metric_names
 from project.models.normalize import normalization_of
+from project.models.timing import Way, milliseconds_per_step, random_state_kept, ways
 from project.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,8 @@ _KEYS = {
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
 _PARTS_OF_DATA = ("sampler", "oversampling", "augmentation", "mixing")
 _PREPARATION = ("compile", "memory_format")  # keys of every model, meant for us and not for it
+_FOR_TORCH = ("matmul_precision",)  # keys of every trainer, likewise
+_MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 
 def datamodule(cfg: DictConfig) -> PhotoDataModule:
@@ -127,6 +133,67 @@ def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[i
     )
 
 
+def asks_for_fastest(cfg: DictConfig) -> bool:
+    """Whether a setting is to be chosen by what is fastest on this machine."""
+    return any(OmegaConf.select(cfg, key) == AUTO for key in CHOSEN)
+
+
+def with_fastest(cfg: DictConfig, num_classes: int) -> tuple[DictConfig, dict[str, float]]:
+    """Chooses what is to be chosen by what is fastest on this machine.
+
+    Args:
+        cfg: A composed ``train`` configuration; stays as it is.
+        num_classes: Length of the class list.
+
+    Returns:
+        The configuration with fixed values, and the milliseconds a step of what was tried; no
+        generator of random numbers has moved.
+
+    Raises:
+        ModelError: If the backbone cannot be had.
+        RunError: If the answer cannot be kept.
+    """
+    chosen = cfg.copy()
+    milliseconds: dict[str, float] = {}
+    if AUTO in (cfg.trainer.precision, cfg.model.get("memory_format")):
+        way, milliseconds = _measured(cfg, num_classes)
+        chosen.trainer.precision = way.precision
+        if "memory_format" in cfg.model:
+            chosen.model.memory_format = way.memory_format
+    if cfg.optimizer.get("fused") == AUTO:
+        # Where gradients are scaled, a fused optimizer would have to clip them, too.
+        clips = cfg.trainer.gradient_clip_val is not None
+        chosen.optimizer.fused = not (chosen.trainer.precision == "16-mixed" and clips)
+    return chosen, milliseconds
+
+
+def _measured(cfg: DictConfig, num_classes: int) -> tuple[Way, dict[str, float]]:
+    on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    size = square(cfg.data.size)
+    processes = cfg.trainer.devices if isinstance(cfg.trainer.devices, int) else 1
+    batch_size = max(2, cfg.data.batch_size // max(1, processes))
+    tried = ways(cfg.trainer.precision, cfg.model.get("memory_format", "contiguous"), device)
+    # Other weights take as long.
+    fresh = {"pretrained": False, "checkpoint_path": None}
+    drawn = {key: fresh.get(key, value) for key, value in cfg.model.items()}
+    node = OmegaConf.create({k: v for k, v in drawn.items() if k not in _PREPARATION})
+
+    def measure() -> dict[Way, float]:
+        with random_state_kept():
+            backbone = _build(node, "model", num_classes=num_classes)
+            return milliseconds_per_step(backbone, tried, size, batch_size, device)
+
+    question = {
+        "model": OmegaConf.to_container(node, resolve=True),
+        "size": size,
+        "batch_size": batch_size,
+        "device": device.type,
+        "tried": tried,
+    }
+    return choose(Path(cfg.paths.cache), question, measure)
+
+
 def trainer(
     cfg: DictConfig,
     run: RunDirectory,
@@ -163,15 +230,19 @@ def trainer(
         loggers = [csv_logger(run, metrics_csv)]
         known = tracked_as or {}
         loggers += [tracker(node, f"logger.{name}", known) for name, node in cfg.logger.items()]
+    torch.set_float32_matmul_precision(cfg.trainer.get("matmul_precision", "highest"))
     built: pl.Trainer = _build(
         _placed(cfg.trainer),
         "trainer",
         callbacks=callbacks,
         logger=loggers,
-        plugins=[AtomicCheckpointIO(run)],
+        plugins=[BackgroundCheckpointIO(AtomicCheckpointIO(run))],
         default_root_dir=str(run.path),
         enable_checkpointing=training,
+        **({} if cfg.trainer.get("profiler") else {"profiler": Unobserved()}),
     )
+    # Deterministic algorithms also fill new memory with NaN, for those who look for bugs in torch.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     use_resumable_loops(built)
     return built
 
@@ -221,6 +292,7 @@ def check(cfg: DictConfig) -> None:
         _check_node(node, key)
     check_devices(cfg.trainer)
     _check_validates(cfg.trainer)
+    _check_chosen(cfg)
 
 
 def _check_node(node: Any, path: str) -> None:
@@ -232,18 +304,21 @@ def _check_node(node: Any, path: str) -> None:
     for key, value in node.items():
         _check_node(value, f"{path}.{key}")
     if _TARGET in node:
-        ours = set(_PREPARATION) if path == "model" else set()
-        given = {k: v for k, v in node.items() if k not in _HYDRA_KEYS | ours}
+        ours = {"model": _PREPARATION, "trainer": _FOR_TORCH}.get(path, ())
+        given = {k: v for k, v in node.items() if k not in _HYDRA_KEYS | set(ours)}
+        given = {k: v for k, v in given.items() if v != AUTO or f"{path}.{k}" not in CHOSEN}
         check_arguments(_target(node[_TARGET], path), given, path)
 
 
 def _placed(node: DictConfig) -> DictConfig:
-    """The trainer's node as the machine allows it."""
+    """The trainer's node as the machine allows it, without what is meant for torch."""
+    placed = OmegaConf.create({k: v for k, v in node.items() if k not in _FOR_TORCH})
+    if placed.precision == AUTO:  # of a run that ended before it chose
+        placed.precision = "32-true"
     on_cpu = node.accelerator == "cpu" or not torch.cuda.is_available()
     if not (node.sync_batchnorm and on_cpu):
-        return node
+        return placed
     log.warning("On the CPU, each process normalises its own part of a batch: torch has no other.")
-    placed = node.copy()
     placed.sync_batchnorm = False
     return placed
 
@@ -259,6 +334,22 @@ def _check_monitor(monitor: str, mode: str, classes: Sequence[str]) -> None:
     if mode != best:
         raise ConfigError(
             f"monitor_mode={mode}: the best {monitor} is the {best}imum. Add monitor_mode={best}."
+        )
+
+
+def _check_chosen(cfg: DictConfig) -> None:
+    """What torch is told before a trainer is built, and what machines would choose differently."""
+    given = cfg.trainer.get("matmul_precision", "highest")
+    if given not in _MATMUL_PRECISIONS:
+        raise ConfigError(
+            f"trainer.matmul_precision: expected {', '.join(_MATMUL_PRECISIONS)}, got {given!r}."
+            + suggestion(str(given), _MATMUL_PRECISIONS)
+        )
+    if asks_for_fastest(cfg) and cfg.trainer.num_nodes > 1:
+        raise ConfigError(
+            f"{', '.join(CHOSEN)}: expected fixed values for trainer.num_nodes="
+            f"{cfg.trainer.num_nodes}, as each machine would choose for itself, got {AUTO}. Take "
+            "what a run on one of them chose."
         )
 
 
@@ -305,6 +396,8 @@ def _nearest_target(name: str) -> str:
 def _backbone(node: DictConfig, num_classes: int, size: tuple[int, int]) -> nn.Module:
 
     preparation = {key: node[key] for key in _PREPARATION if key in node}
+    if preparation.get("memory_format") == AUTO:  # of a run that ended before it chose
+        preparation["memory_format"] = "channels_last"
     rest = OmegaConf.create({k: v for k, v in node.items() if k not in _PREPARATION})
     built = _build(rest, "model", num_classes=num_classes)
     _try_out(built, size)

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from project.choosing import AUTO, CHOSEN
 from project.errors import ConfigError, RunError
 from project.launch.composition.composed import settled
 from project.launch.composition.overlay import ABSENT, Node, key_of, moved, put, value_at
@@ -126,6 +127,7 @@ def _refuse_changes(then: dict[str, Any], now: dict[str, Any]) -> None:
         Change(name, said(then, name), said(now, name))
         for name in dict.fromkeys([*then, *now])
         if repr(then.get(name, NOTHING)) != repr(now.get(name, NOTHING))
+        and not (name in CHOSEN and now.get(name) == AUTO)  # the run has chosen
     ]
     if changes:
         shown = "".join(f"\n  {name}: {old}, now {new}" for name, old, new in changes)

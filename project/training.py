@@ -29,6 +29,7 @@ from project.recorded import (
     best_epoch,
     describe,
     metrics_of,
+    record_choice,
     recorded,
     refuse_other_data,
     report,
@@ -77,6 +78,9 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         if origin is not None and origin.on_data is not None:
             origin.on_data(record, data)
         with record.stage("build"):
+            if build.asks_for_fastest(cfg):
+                cfg, taken = build.with_fastest(cfg, len(data.catalog.classes))
+                record_choice(record, directory, settled(cfg), taken)
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
             logged = restart.metrics_csv if restart is not None else ""
             named = tracked_as(record)

@@ -16,6 +16,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from project.callbacks.background import background_of
 from project.callbacks.interruption import Urgency, signals
 from project.callbacks.loggers import metrics_text
 from project.errors import ConfigError
@@ -202,7 +203,13 @@ class LastCheckpoint(Checkpoint):
             trainer: Rests.
             boundary: Where.
             urgency: See `project.callbacks.interruption.Urgency`; equal on all processes.
+
+        Raises:
+            RunError: If a checkpoint could not be written, be it an earlier one.
         """
+        background = background_of(trainer)
+        if background is not None:
+            background.check()
         if boundary != "epoch" and urgency == Urgency.NONE:
             return
         swapped = _own_weights(trainer) if boundary == "validation" else contextlib.nullcontext()
@@ -212,6 +219,8 @@ class LastCheckpoint(Checkpoint):
                 trainer.save_checkpoint(self._file, weights_only=False)
         finally:
             self._saving = None
+        if background is not None and urgency > Urgency.NONE:
+            background.wait()  # whoever asked may end this process next
         self._saved = time.monotonic()
         signals.done_saving()
         if urgency > Urgency.NONE and trainer.is_global_zero:
@@ -223,6 +232,13 @@ class LastCheckpoint(Checkpoint):
         self._saved = time.monotonic()
         device = trainer.strategy.root_device
         trainer.callback_metrics.update({k: v.to(device) for k, v in self._metrics.items()})
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Waits until the last checkpoints are safe on disk."""
+        del pl_module
+        background = background_of(trainer)
+        if background is not None:
+            background.wait()
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

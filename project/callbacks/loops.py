@@ -5,6 +5,7 @@ not. Here a checkpoint is only saved where training rests, with nothing half don
 counters are simply true.
 """
 
+import contextlib
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from pytorch_lightning.loops.fetchers import _DataFetcher
 from pytorch_lightning.loops.fit_loop import RestartStage, _FitLoop
 from pytorch_lightning.loops.loop import _Loop
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
+from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.trainer.states import TrainerFn
 
 from project.callbacks.checkpoints import Boundary, LastCheckpoint
@@ -40,6 +42,18 @@ def use_resumable_loops(trainer: pl.Trainer) -> None:
 
 def _leave_signals_alone() -> None:
     """Registers nothing, so that Lightning has nothing to put back afterwards either."""
+
+
+class Unobserved(PassThroughProfiler):
+    """Measures nothing; Lightning's own of this kind takes a microsecond for each of 100 a step."""
+
+    def profile(self, action_name: str) -> Any:
+        """Gives a context in which nothing happens."""
+        del action_name
+        return _NOTHING
+
+
+_NOTHING = contextlib.nullcontext()
 
 
 class ResumableFitLoop(_FitLoop):

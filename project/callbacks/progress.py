@@ -6,7 +6,9 @@ import time
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import TQDMProgressBar
 
+from project.errors import ConfigError
 from project.runs.directory import RunDirectory
 from project.runs.progress import Progress, write_progress
 
@@ -28,6 +30,45 @@ class FirstBatch(pl.Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         """It has."""
         self._done = True
+
+
+class ProgressBar(TQDMProgressBar):
+    """Shows epochs, batches and the loss of the last one, so often that it costs next to nothing.
+
+    Args:
+        refresh_seconds: Least time between two changes of what is shown; a change has the
+            processor wait for the device, to know the loss.
+
+    Raises:
+        ConfigError: If the time is negative.
+    """
+
+    def __init__(self, refresh_seconds: float = 0.5) -> None:
+        if not refresh_seconds >= 0:
+            raise ConfigError(
+                "callbacks.progress.refresh_seconds: expected 0 or more, got "
+                f"{refresh_seconds}. To show nothing take trainer.enable_progress_bar=false."
+            )
+        super().__init__()
+        self._refresh_seconds = refresh_seconds
+        self._refreshed = -math.inf
+
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """What stands behind the bar."""
+        loss = getattr(pl_module, "step_loss", None)
+        shown = {"loss": float(loss)} if loss is not None else {}
+        return super().get_metrics(trainer, pl_module) | shown
+
+    def _should_update(self, current: int, total: int) -> bool:
+        now = time.monotonic()
+        if not self.is_enabled or (
+            current != total and now - self._refreshed < self._refresh_seconds
+        ):
+            return False
+        self._refreshed = now
+        return True
 
 
 class ProgressReport(pl.Callback):

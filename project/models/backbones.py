@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import timm
 import torch
@@ -17,6 +17,11 @@ from project.models.weights import fetching, load_weights
 WITH_AUXILIARY_LOGITS = ("googlenet", "inception_v3")
 # Where timm finds models that are not its own.
 TIMM_SOURCES = ("hf-hub:", "local-dir:")
+
+MemoryFormat = Literal["contiguous", "channels_last"]
+MEMORY_FORMATS: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
+# What torch.compile knows to try; reduce-overhead records CUDA graphs.
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
 
 def timm_backbone(
@@ -144,15 +149,15 @@ def replace_head(backbone: nn.Module, num_classes: int) -> None:
 def prepare_backbone(
     backbone: nn.Module,
     *,
-    compile: bool = False,  # noqa: A002  the configuration's key
-    memory_format: Literal["contiguous", "channels_last"] = "contiguous",
+    compile: bool | str = False,  # noqa: A002  the configuration's key
+    memory_format: MemoryFormat = "contiguous",
 ) -> nn.Module:
     """Makes a backbone faster without changing what it computes or how its weights are named.
 
     Args:
         backbone: Any network; changed in place.
-        compile: Compile the forward and backward pass at the first batch (minutes, once). Needs a
-            C++ compiler on a CPU.
+        compile: Compile the forward and backward pass at the first batch (minutes, once), in a mode
+            of ``torch.compile`` where one is named. Needs a C++ compiler on a CPU.
         memory_format: Layout of images and convolution weights in memory. ``channels_last`` suits
             tensor cores and most CPU kernels.
 
@@ -160,7 +165,7 @@ def prepare_backbone(
         The same network.
 
     Raises:
-        ModelError: ``memory_format`` is neither of the two.
+        ModelError: ``memory_format`` is neither of the two, or ``compile`` no mode.
     """
     formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
     if memory_format not in formats:
@@ -171,9 +176,14 @@ def prepare_backbone(
     layout = formats[memory_format]
     backbone.to(memory_format=layout)
     backbone.register_forward_pre_hook(partial(_lay_out, layout))
+    if isinstance(compile, str) and compile not in COMPILE_MODES:
+        raise ModelError(
+            "Expected model.compile to be true, false or a mode of torch.compile "
+            f'({", ".join(COMPILE_MODES)}), got "{compile}".' + suggestion(compile, COMPILE_MODES)
+        )
     if compile:
         # In place: torch.compile(backbone) would put "_orig_mod." before every weight's name.
-        backbone.compile()
+        backbone.compile(mode=None if compile is True else compile)
     return backbone
 
 

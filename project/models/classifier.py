@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from project.errors import ModelError, RunError, TrainingError
+from project.models.finiteness import Losses
 from project.models.metrics import (
     ClassificationMetrics,
+    Confusion,
     MeanLoss,
     MetricState,
+    add_batch,
     overall_scores,
     restore_state,
     state_of,
@@ -75,6 +77,7 @@ class Classifier(pl.LightningModule):
     Attributes:
         urgency: Says how urgently training is to be saved or stopped; whoever trains may set it.
         agreed_urgency: The largest that any process said in the last step.
+        step_loss: Of the last training batch, where it was computed.
     """
 
     urgency: Callable[[], int]
@@ -106,10 +109,22 @@ class Classifier(pl.LightningModule):
         self.agreed_urgency = 0
         self._decayed = decayed_names(self)
         self.train_loss, self.val_loss, self.test_loss = MeanLoss(), MeanLoss(), MeanLoss()
-        self.train_confusion = MulticlassConfusionMatrix(len(self.classes), validate_args=False)
+        self.train_confusion = Confusion(len(self.classes))
         self.val_metrics = ClassificationMetrics(self.classes)
         self.test_metrics = ClassificationMetrics(self.classes)
+        self.step_loss: Tensor | None = None
+        self._losses = Losses()
         self._unfinished: list[dict[str, MetricState]] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Does without torch's search for parameters where Lightning notes which hook it is in.
+
+        It does so 40 times a step, and torch takes two microseconds each time.
+        """
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     def forward(self, images: Tensor) -> Tensor:
         """Classifies images.
@@ -137,13 +152,14 @@ class Classifier(pl.LightningModule):
         """Gives the loss of one batch.
 
         Raises:
-            TrainingError: It is not finite.
+            TrainingError: It is not finite; on a GPU, which is not waited for, some steps later and
+                before anything is saved.
         """
         loss, rows = self._shared_step(batch, self.train_loss)
-        self._stop_unless_finite(loss)
+        self.step_loss = loss.detach()
+        self._stop_unless_finite(self.step_loss)
         if not rows["label"].is_floating_point():
-            self.train_confusion.update(rows["logits"], rows["label"])
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+            add_batch(self.train_confusion, rows["logits"], rows["label"])
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
@@ -187,7 +203,12 @@ class Classifier(pl.LightningModule):
         self.test_metrics.reset()
 
     def on_train_epoch_end(self) -> None:
-        """Logs the epoch's training numbers."""
+        """Logs the epoch's training numbers.
+
+        Raises:
+            TrainingError: The loss of a step was not finite.
+        """
+        self._stop_if_any_was_bad(wait=True)
         numbers = {"loss": float(self.train_loss.compute())}
         if self.train_confusion.update_called:  # never with mixed labels
             scores = overall_scores(self.train_confusion.compute())
@@ -202,7 +223,7 @@ class Classifier(pl.LightningModule):
         """
         loss = float(self.val_loss.compute())
         if not math.isfinite(loss):
-            raise TrainingError(self._diagnosis("validation", loss))
+            raise TrainingError(_diagnosis("validation", loss, self._position()))
         self._log_epoch("val", {"loss": loss} | self.val_metrics.compute())
 
     def on_test_epoch_end(self) -> None:
@@ -233,7 +254,12 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds classes and sums, as plain values: the file loads with ``weights_only=True``."""
+        """Adds classes and sums, as plain values: the file loads with ``weights_only=True``.
+
+        Raises:
+            TrainingError: The loss of a step was not finite, so the weights are not worth saving.
+        """
+        self._stop_if_any_was_bad(wait=True)
         metrics = self._epoch_metrics().items()
         checkpoint[CHECKPOINT_KEY] = {
             "classes": list(self.classes),
@@ -263,27 +289,43 @@ class Classifier(pl.LightningModule):
 
     def _shared_step(self, batch: Batch, mean_loss: MeanLoss) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient, and detached logits, labels and indices, of all but padding."""
-        real = batch.row != PADDING
-        logits, label = self(batch.image)[real], batch.label[real]
+        logits, label, row = self(batch.image), batch.label, batch.row
+        if self._is_padded(row):  # how many rows are left is known only where they are
+            real = row != PADDING
+            logits, label, row = logits[real], label[real], row[real]
         # A batch of nothing but padding still takes part in the backward pass of its rank.
         loss: Tensor = self.loss(logits, label) if len(logits) else logits.sum()
-        mean_loss.update(loss.detach(), images=len(logits))
-        return loss, {"logits": logits.detach(), "label": label, "row": batch.row[real]}
+        add_batch(mean_loss, loss.detach(), len(logits))
+        return loss, {"logits": logits.detach(), "label": label, "row": row}
+
+    def _is_padded(self, row: Tensor) -> bool:
+        if row.is_cpu:
+            return bool((row == PADDING).any())
+        # To look would be to wait for the device. Only what is evaluated is filled up, and only
+        # where several processes share it.
+        return self.trainer.world_size > 1 and not self.trainer.training
 
     def _stop_unless_finite(self, loss: Tensor) -> None:
-        # Costs one wait for the device a step and, under distributed training, a reduction of two
-        # numbers: a rank that raised alone would leave the others waiting for its gradients, and
-        # one that saved alone for its part.
+        if self.trainer.world_size == 1:
+            self._losses.add(loss, self._position())
+            self._stop_if_any_was_bad()
+            return
+        # Costs one wait for the device a step and a reduction of two numbers: a rank that raised
+        # alone would leave the others waiting for its gradients, and one that saved alone for its
+        # part.
         diverged, self.agreed_urgency = self._largest(
             int(not torch.isfinite(loss)), int(self.urgency())
         )
         if diverged:
-            raise TrainingError(self._diagnosis("training", float(loss.detach())))
+            raise TrainingError(_diagnosis("training", float(loss), self._position()))
+
+    def _stop_if_any_was_bad(self, *, wait: bool = False) -> None:
+        bad = self._losses.first_bad(wait=wait)
+        if bad is not None:
+            raise TrainingError(_diagnosis("training", bad.loss, bad.step))
 
     def _largest(self, *numbers: int) -> list[int]:
         """Each number as the largest of all ranks."""
-        if self.trainer.world_size == 1:
-            return list(numbers)
         strategy = self.trainer.strategy
         mine = torch.tensor(numbers, device=strategy.root_device)
         largest: list[int] = strategy.reduce(mine, reduce_op="max").tolist()
@@ -302,17 +344,21 @@ class Classifier(pl.LightningModule):
         torch.distributed.all_gather_object(gathered, mine)
         return gathered
 
-    def _diagnosis(self, stage: str, loss: float) -> str:
+    def _position(self) -> str:
+        """Where training is, in words."""
         optimizers = self.trainer.optimizers
         rate = f", learning rate {optimizers[0].param_groups[0]['lr']:g}" if optimizers else ""
-        got = "one that is not on another rank" if math.isfinite(loss) else loss
-        return (
-            f"Expected a finite {stage} loss, got {got} at epoch {self.current_epoch}, global "
-            f"step {self.global_step}{rate}. Try a lower optimizer.lr, "
-            "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
-        )
+        return f"epoch {self.current_epoch}, global step {self.global_step}{rate}"
 
     def _log_epoch(self, stage: str, numbers: dict[str, float]) -> None:
         # Already equal on all ranks; the maximum of equals leaves them exactly as they are.
         named = {f"{stage}/{name}": value for name, value in numbers.items()}
         self.log_dict(named, sync_dist=True, reduce_fx="max")
+
+
+def _diagnosis(stage: str, loss: float, position: str) -> str:
+    got = "one that is not on another rank" if math.isfinite(loss) else loss
+    return (
+        f"Expected a finite {stage} loss, got {got} at {position}. Try a lower optimizer.lr, "
+        "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
+    )

@@ -106,6 +106,37 @@ def restore_state(metric: Metric, state: MetricState) -> None:
     metric._update_count = state["updates"]  # noqa: SLF001 - else it would warn that it is empty
 
 
+def add_batch(metric: Metric, *batch: Any) -> None:
+    """Adds a batch to a metric of ours without torchmetrics' bookkeeping, which costs 0.1 ms.
+
+    Args:
+        metric: Its states are sums of this process.
+        *batch: As its ``update`` takes it.
+    """
+    metric._computed = None  # noqa: SLF001 - the number of the batches before
+    metric._update_count += 1  # noqa: SLF001 - else it would warn that it is empty
+    with torch.no_grad():
+        type(metric).update(metric, *batch)
+
+
+class Confusion(MulticlassConfusionMatrix):
+    """Counts of images by true and predicted class, summed where the logits are.
+
+    torchmetrics' own counting has the processor wait for a GPU in every batch.
+
+    Args:
+        num_classes: C.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, validate_args=False)
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Adds a batch: float ``(B, C)`` and int64 ``(B,)``."""
+        cell = labels * self.num_classes + logits.argmax(dim=1)
+        self.confmat.view(-1).scatter_add_(0, cell, torch.ones_like(cell))
+
+
 class MeanLoss(Metric):
     """Mean loss over images, of batches of any size, that shows when it is not a number.
 
@@ -180,7 +211,7 @@ class ClassificationMetrics(nn.Module):
         super().__init__()
         self.classes = tuple(classes)
         size = len(self.classes)
-        self._matrix = MulticlassConfusionMatrix(size, validate_args=False)
+        self._matrix = Confusion(size)
         self._areas = ClassAreas(size)
         self._calibration = MulticlassCalibrationError(
             size, n_bins=CALIBRATION_BINS, validate_args=False

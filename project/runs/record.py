@@ -108,6 +108,8 @@ class RunRecord:
         seconds: Duration by stage, and ``total``; of all attempts together.
         attempts: How often the run was started: once, and once more whenever it went on.
         milliseconds_per_image: Of a forward pass of the trained model, on what the run ran on.
+        step_milliseconds: Of a training step, by precision and memory format, where the fastest
+            were to be taken; the configuration has what was.
         messages: What a reader of the results should be warned of.
         error: What ended the run too early.
     """
@@ -136,6 +138,7 @@ class RunRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     attempts: int = 1
     milliseconds_per_image: float | None = None
+    step_milliseconds: dict[str, float] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     error: Failure | None = None
 

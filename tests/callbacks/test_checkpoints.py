@@ -189,7 +189,11 @@ def test_clock_makes_a_checkpoint_due(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not last.is_due()
     now[0] += 1
     assert last.is_due()
-    trainer: Any = SimpleNamespace(save_checkpoint=lambda *_, **__: None, is_global_zero=True)
+    trainer: Any = SimpleNamespace(
+        save_checkpoint=lambda *_, **__: None,
+        is_global_zero=True,
+        strategy=SimpleNamespace(checkpoint_io=None),
+    )
     last.rest(trainer, "batch", Urgency.NONE)
     assert last.is_due()  # nobody asked: all processes have to agree first
     last.rest(trainer, "batch", Urgency.SAVE)

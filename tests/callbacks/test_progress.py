@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from project.callbacks.progress import ProgressReport
+from project.callbacks.progress import ProgressBar, ProgressReport
+from project.errors import ConfigError
 from project.runs.directory import RunDirectory
 from project.runs.progress import read_progress
 from project.train import run
@@ -99,3 +100,30 @@ def test_run_tells_in_the_end_that_all_is_done(tiny: Compose) -> None:
     assert said.best == pytest.approx(record.best.value)
     assert record.milliseconds_per_image is not None
     assert 0 < record.milliseconds_per_image < 1000
+
+
+def test_bar_changes_by_the_clock_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    bar = ProgressBar(refresh_seconds=0.5)
+    shown = []
+    for batch in range(1, 9):
+        shown.append(bar._should_update(batch, 8))
+        now[0] += 0.2
+    assert shown == [True, False, False, True, False, False, True, True]
+    bar.disable()
+    now[0] += 9
+    assert not bar._should_update(1, 8)
+
+
+def test_bar_shows_the_loss_of_the_last_batch() -> None:
+    module: Any = SimpleNamespace(step_loss=torch.tensor(0.25))
+    trainer: Any = SimpleNamespace(progress_bar_metrics={}, loggers=[])
+    assert ProgressBar().get_metrics(trainer, module)["loss"] == 0.25
+    module.step_loss = None
+    assert "loss" not in ProgressBar().get_metrics(trainer, module)
+
+
+def test_time_before_the_last_change_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"refresh_seconds: expected 0 or more, got -1\."):
+        ProgressBar(refresh_seconds=-1)

@@ -138,6 +138,17 @@ def test_an_unknown_memory_format_is_answered_with_a_suggestion() -> None:
         prepare_backbone(nn.Linear(1, 1), memory_format="channel_last")  # type: ignore[arg-type]
 
 
+def test_mode_of_compilation_reaches_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Linear(2, 2)
+    modes: list[str | None] = []
+    monkeypatch.setattr(network, "compile", lambda **given: modes.append(given["mode"]))
+    for given in (True, "reduce-overhead", False):
+        prepare_backbone(network, compile=given)
+    assert modes == [None, "reduce-overhead"]
+    with pytest.raises(ModelError, match=r'a mode of torch\.compile .* got "reduce_overhead"'):
+        prepare_backbone(network, compile="reduce_overhead")
+
+
 def test_compiling_leaves_the_names_of_the_weights_alone() -> None:
     network = nn.Linear(2, 2)
     names = list(network.state_dict())

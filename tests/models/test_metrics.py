@@ -5,10 +5,13 @@ import pytest
 import torch
 from sklearn import metrics as oracle
 from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from project.models.metrics import (
     ClassificationMetrics,
+    Confusion,
     MeanLoss,
+    add_batch,
     metric_names,
     restore_state,
     state_of,
@@ -174,3 +177,17 @@ def test_metric_without_batches_stays_without() -> None:
     metric.update(torch.tensor(1.0), images=1)
     restore_state(metric, state_of(MeanLoss()))
     assert not metric.update_called
+
+
+def test_confusion_counts_as_torchmetrics_does_and_twice_is_twice() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(50, 4, generator=generator)
+    labels = torch.randint(4, (50,), generator=generator)
+    ours, theirs = Confusion(4), MulticlassConfusionMatrix(4)
+    for _ in range(2):
+        add_batch(ours, logits, labels)
+        theirs.update(logits, labels)
+    assert ours.update_called
+    assert torch.equal(ours.compute(), theirs.compute())
+    add_batch(ours, logits, labels)
+    assert int(ours.compute().sum()) == 150

@@ -1,0 +1,127 @@
+"""Checkpoints that are written while training goes on."""
+
+import logging
+import sys
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import CheckpointIO
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 2  # checkpoints in memory beside the model: the best and the last of an epoch
+
+
+class BackgroundCheckpointIO(CheckpointIO):
+    """Copies what is to be saved, and has a thread write it.
+
+    What goes wrong there is raised by the next call of any method; ``teardown``, with which
+    training ends, waits for the last file. Lightning's ``AsyncCheckpointIO`` copies tensors alone
+    and not what else changes, and keeps any number of copies.
+
+    Args:
+        writer: Writes one checkpoint after the other.
+    """
+
+    def __init__(self, writer: CheckpointIO) -> None:
+        self._writer = writer
+        self._thread: ThreadPoolExecutor | None = None
+        self._writing: deque[Future[None]] = deque()
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Begins to save a checkpoint; waits if two are being saved already.
+
+        Raises:
+            EvenhandError: As the writer does, for an earlier checkpoint.
+        """
+        self.check()
+        while len(self._writing) >= _AT_ONCE:
+            self._writing.popleft().result()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        copy = _copied(checkpoint)
+        self._writing.append(
+            self._thread.submit(self._writer.save_checkpoint, copy, path, storage_options)
+        )
+
+    def check(self) -> None:
+        """Raises what went wrong so far; waits for nothing.
+
+        Raises:
+            EvenhandError: As the writer does.
+        """
+        while self._writing and self._writing[0].done():
+            self._writing.popleft().result()
+
+    def wait(self) -> None:
+        """Waits until everything is safe on disk.
+
+        Raises:
+            EvenhandError: As the writer does.
+        """
+        while self._writing:
+            self._writing.popleft().result()
+
+    def load_checkpoint(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Loads a checkpoint, once it is complete."""
+        self.wait()
+        return self._writer.load_checkpoint(*arguments, **options)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Removes a checkpoint, once it is complete."""
+        self.wait()
+        self._writer.remove_checkpoint(path)
+
+    def teardown(self) -> None:
+        """Waits for the last file; an error that ends training already is not replaced.
+
+        Raises:
+            EvenhandError: As the writer does.
+        """
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+        ended_by = sys.exc_info()[1]
+        if ended_by is None:
+            self.wait()
+        for error in (future.exception() for future in self._writing):
+            if error is not None and error is not ended_by:
+                log.error("A checkpoint could not be saved either: %s", error)
+        self._writing.clear()
+
+
+def background_of(trainer: pl.Trainer) -> BackgroundCheckpointIO | None:
+    """What writes a trainer's checkpoints, if it does so in the background.
+
+    Args:
+        trainer: Of any strategy.
+    """
+    io = trainer.strategy.checkpoint_io
+    return io if isinstance(io, BackgroundCheckpointIO) else None
+
+
+def _copied(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """A state that later steps leave alone, on the devices where it is."""
+    memo: dict[int, Any] = {}
+    _copy_tensors(checkpoint, memo)
+    return deepcopy(checkpoint, memo)
+
+
+def _copy_tensors(value: Any, memo: dict[int, Any]) -> None:
+    """Notes copies of all tensors; torch's own deepcopy refuses those that have a history."""
+    if isinstance(value, dict):
+        for part in value.values():
+            _copy_tensors(part, memo)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _copy_tensors(part, memo)
+    elif type(value) in (Tensor, torch.nn.Parameter):
+        memo[id(value)] = value.detach().clone()

@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from project import build, choosing
+from project.choosing import choose
+from project.errors import ConfigError, RunError
+from project.models.timing import Way
+from project.resuming import continued
+from project.runs.directory import RunDirectory
+from project.runs.lock import Lock
+from project.runs.record import read_record
+from project.runs.saved_config import read_config
+from project.train import run
+from tests.conftest import Compose
+
+HALF = Way("bf16-mixed", "contiguous")
+TAKEN = {Way("32-true", "channels_last"): 4.0, HALF: 2.0}
+
+
+def test_machine_is_asked_once_and_answers_alike(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[int] = []
+
+    def measure() -> dict[Way, float]:
+        asked.append(1)
+        return TAKEN if len(asked) == 1 else {HALF: 9.0}
+
+    with caplog.at_level("INFO"):
+        answers = [choose(tmp_path, {"model": "a"}, measure) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0] == (HALF, {"32-true channels_last": 4.0, "bf16-mixed contiguous": 2.0})
+    assert len(asked) == 1
+    assert "32-true channels_last 4.0, bf16-mixed contiguous 2.0. Takes bf16-mixed" in caplog.text
+    choose(tmp_path, {"model": "b"}, measure)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
+def test_damaged_answers_are_found_again(tmp_path: Path, content: str) -> None:
+    (tmp_path / "fastest.json").write_text(content)
+    assert choose(tmp_path, {}, lambda: TAKEN)[0] == HALF
+    assert len(json.loads((tmp_path / "fastest.json").read_text())) == 1
+
+
+def test_process_that_measures_for_ever_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "_PATIENCE_SECONDS", 0.0)
+    lock = Lock.take(tmp_path / "fastest.lock")
+    assert lock is not None
+    with pytest.raises(RunError, match=r"got another process that has been doing so .* End it, or"):
+        choose(tmp_path, {}, lambda: TAKEN)
+    lock.release()
+
+
+@pytest.mark.slow
+def test_choice_is_kept_and_trains_as_if_it_had_been_given(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def measured(*given: Any) -> dict[Way, float]:
+        asked.append(given)
+        torch.rand(3)  # must not move what is drawn afterwards
+        return TAKEN
+
+    monkeypatch.setattr(build, "milliseconds_per_step", measured)
+    auto = ["trainer.precision=auto", "model.memory_format=auto", "optimizer.fused=auto"]
+    fixed = ["trainer.precision=bf16-mixed", "model.memory_format=contiguous"]
+    chosen = run(tiny(*auto, f"paths.run={tmp_path}/auto"))
+    given = run(tiny(*fixed, "optimizer.fused=true", f"paths.run={tmp_path}/given"))
+    assert chosen.metrics == given.metrics
+    assert chosen.recipe_fingerprint == given.recipe_fingerprint
+    record = read_record(RunDirectory(tmp_path / "auto"))
+    assert record.step_milliseconds == {"32-true channels_last": 4.0, "bf16-mixed contiguous": 2.0}
+    config = read_config(RunDirectory(tmp_path / "auto"))
+    assert config["trainer"]["precision"] == "bf16-mixed"
+    assert config["model"]["memory_format"] == "contiguous"
+    assert config["optimizer"]["fused"] is True
+    (_, tried, size, batch_size, device) = asked[0]
+    assert (size, batch_size, device.type, len(tried)) == ((24, 24), 16, "cpu", 4)
+    again = run(tiny(*auto, "seed=2", f"paths.run={tmp_path}/other"))
+    assert again.step_milliseconds == record.step_milliseconds
+    assert len(asked) == 1
+
+
+def test_run_goes_on_with_what_it_chose() -> None:
+    then = {"trainer": {"precision": "bf16-mixed"}, "paths": {}, "seed": 1}
+    auto = {"trainer": {"precision": "auto"}, "paths": {}, "seed": 1}
+    config = continued(then, auto, ["trainer.precision=auto"])
+    assert config["trainer"]["precision"] == "bf16-mixed"
+    other = {"trainer": {"precision": "32-true"}, "paths": {}, "seed": 1}
+    with pytest.raises(ConfigError, match=r"precision: bf16-mixed, now 32-true"):
+        continued(then, other, ["trainer.precision=32-true"])
+
+
+def test_fused_optimizer_gives_way_to_clipping_of_scaled_gradients(tiny: Compose) -> None:
+    clipped = tiny(
+        "optimizer.fused=auto", "trainer.gradient_clip_val=1.0", "trainer.precision=16-mixed"
+    )
+    assert build.with_fastest(clipped, 3)[0].optimizer.fused is False
+    assert build.with_fastest(tiny("optimizer.fused=auto"), 3)[0].optimizer.fused is True
+
+
+def test_machines_of_one_run_do_not_choose_for_themselves(tiny: Compose) -> None:
+    cfg = tiny("trainer.precision=auto")
+    build.check(cfg)
+    OmegaConf.update(cfg, "trainer.num_nodes", 2)
+    with pytest.raises(ConfigError, match=r"expected fixed values for trainer\.num_nodes=2"):
+        build.check(cfg)
+
+
+def test_unknown_precision_of_products_is_refused(tiny: Compose) -> None:
+    with pytest.raises(ConfigError, match=r"matmul_precision: expected highest, .* got 'hi'"):
+        build.check(tiny("trainer.matmul_precision=hi"))
