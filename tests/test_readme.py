@@ -124,6 +124,9 @@ def test_command_of_the_readme_runs(
     if "project.sweep" in line:
         assert "sampler=balanced" in done.stdout or "2 finished" in done.stdout
         return
+    if "project.cache" in line:
+        assert "images" in done.stdout or "Kept:" in done.stdout
+        return
     if "resume=" in line:
         assert RunDirectory(stopped_run).predictions("test").exists()
         return
