@@ -59,7 +59,7 @@ def uniforms(
 ) -> NDArray[np.float64]:
     """Uniform numbers for many keys at once.
 
-    Costs about a microsecond a key, in batches of 64, where `generator` costs fifteen.
+    Costs two to three microseconds a key, in batches of 64, where `generator` costs fifteen.
 
     Args:
         stream: What the numbers are for.
