@@ -1,11 +1,16 @@
 """Progress bars on standard error, in terminals and in log files alike."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+
+# Threads share our bars. tqdm's own lock is shared with forked processes as well, and stays taken
+# for good when one of them is killed just then.
+tqdm.set_lock(threading.RLock())
 
 
 def with_progress(
