@@ -21,17 +21,17 @@ from project.data.store.folder import (
     stored,
 )
 from project.data.store.layout import Description
-from project.errors import ConfigError, suggestion
+from project.errors import ConfigError
+from project.launch.cli.actions import Actions
 from project.launch.cli.command import command
-from project.launch.cli.options import without_options
 
-ACTIONS = ("list", "prune")
+ACTIONS = Actions("project.cache", ("list", "prune"), "prune older_than_days=30", one="folder")
 _DAY = 86_400  # seconds
 
 
 def main() -> None:
     """Reads the command line."""
-    command("cache", run, arranged)
+    command("cache", run, ACTIONS.arranged)
 
 
 def run(cfg: DictConfig) -> list[Stored]:
@@ -47,54 +47,13 @@ def run(cfg: DictConfig) -> list[Stored]:
         ConfigError: If there is no such action, or a number is below 0.
     """
     folder = images_folder(Path(str(cfg.paths.cache)).expanduser())
-    action, console = str(cfg.action), Console()
-    if action not in ACTIONS:
-        raise _unknown(action)
+    action, console = ACTIONS.check(str(cfg.action)), Console()
     if action == "prune":
         _check(cfg)
         _prune(folder, cfg, console)
     else:
         _show(folder, console)
     return stored(folder)
-
-
-def arranged(arguments: Sequence[str]) -> list[str]:
-    """Finds the action where it is named without a key.
-
-    Args:
-        arguments: The words of the command line.
-
-    Returns:
-        The words that Hydra is to read.
-
-    Raises:
-        ConfigError: If there is no such action, or several commands are asked for.
-
-    Example:
-        >>> arranged(["prune", "keep_gb=20", "--cfg", "job"])
-        ['action=prune', 'keep_gb=20', '--cfg', 'job']
-    """
-    if {"-m", "--multirun"} & set(arguments):
-        raise ConfigError(
-            "--multirun: expected one folder at a time; start project.cache for each."
-        )
-    own = set(without_options(arguments))
-    return [_keyed(word) if word in own else word for word in arguments]
-
-
-def _keyed(word: str) -> str:
-    if word in ACTIONS:
-        return f"action={word}"
-    if "=" not in word and not word.startswith("~"):
-        raise _unknown(word)
-    return word
-
-
-def _unknown(action: str) -> ConfigError:
-    return ConfigError(
-        f"expected one of {', '.join(ACTIONS)}, got {action!r}.{suggestion(action, ACTIONS)} "
-        "For example: python -m project.cache prune older_than_days=30"
-    )
 
 
 def _check(cfg: DictConfig) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 
 from project.errors import RunError
 from project.models.timing import Way, fastest
@@ -23,6 +24,11 @@ CHOSEN = ("trainer.precision", "model.memory_format", "optimizer.fused")
 """Keys whose value ``auto`` is replaced by what was chosen."""
 
 _PATIENCE_SECONDS = 600.0  # somebody else is measuring the same
+
+
+def asks_for_fastest(cfg: DictConfig) -> bool:
+    """Whether a setting is to be chosen by what is fastest on this machine."""
+    return any(OmegaConf.select(cfg, key) == AUTO for key in CHOSEN)
 
 
 def choose(

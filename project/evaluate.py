@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from project.launch.cli.command import command
+from project.launch.leaving import leave_after
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,4 +24,4 @@ def run(cfg: "DictConfig") -> "RunRecord":
 
 
 if __name__ == "__main__":
-    main()
+    leave_after(main)

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from project import build
+from project.checking import check
 from project.errors import ConfigError, RunError, suggestion
 from project.launch.processes import ctrl_c_raises, first_process
 from project.recorded import (
@@ -51,7 +52,7 @@ def evaluate(cfg: DictConfig) -> RunRecord:
             raise RunError(f"{of_run.path}: the run ended before it knew its classes. Train again.")
         own_data = "_target_" not in cfg.data
         merged = _merged(cfg, of_run)
-        build.check(merged)
+        check(merged)
         with record.stage("scan"):
             data = build.datamodule(merged)
             data.freeze(run.classes, split, of_run.splits_file if own_data else None)

@@ -8,9 +8,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from project.errors import ConfigError
 from project.launch.cli.command import command
+from project.launch.cli.options import asks_for
 from project.launch.cli.quoting import as_list, quoted
 from project.launch.composition.earlier import Earlier
 from project.launch.composition.recomposition import recompose
+from project.launch.leaving import leave_after
 from project.report.scores import measured_split
 from project.runs.record import RunRecord
 
@@ -77,7 +79,7 @@ def gathered(arguments: Sequence[str]) -> list[str]:
         >>> gathered(["run=outputs/runs/one", "seed=2", "--cfg", "job"])
         ['overrides=["seed=2"]', 'run=outputs/runs/one', '--cfg', 'job']
     """
-    if {"-m", "--multirun"} & set(arguments):
+    if asks_for("--multirun", arguments):
         raise ConfigError(
             "--multirun: expected one run to train again, got a sweep. Sweep with project.train, "
             "or start project.rerun once for each job."
@@ -97,4 +99,4 @@ def gathered(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    leave_after(main)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from project import build
+from project.checking import check
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
 from project.launch.cli.mistakes import key_at_fault
@@ -75,7 +75,7 @@ def rerun(earlier: Earlier, new: Recomposition, *, compare: bool) -> RunRecord:
 
 def _check(cfg: DictConfig, earlier: Earlier, new: Recomposition) -> None:
     try:
-        build.check(cfg)
+        check(cfg)
     except ConfigError as error:
         key = key_at_fault(str(error), new.kept)
         if key is None:

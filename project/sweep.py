@@ -9,22 +9,36 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from project.errors import ConfigError, RunError, suggestion
+from project.errors import ConfigError, RunError
 from project.launch.cancelling import cancel
+from project.launch.cli.actions import Actions
 from project.launch.cli.command import command
-from project.launch.cli.options import without_options
 from project.report.sweeps.table import jobs_view
 from project.report.sweeps.words import printable, tally
 from project.runs.launchers import living_launchers
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, read_jobs
 
-ACTIONS = ("status", "retry", "cancel")
 _LISTED = 20
+
+
+def _folder(word: str) -> str | None:
+    # A sweep's name has equals signs where it exists, and may be misspelt where it does not.
+    is_one = Path(word).is_dir() or ("/" in word and "=" not in word)
+    return f"dir={word}" if is_one else None
+
+
+ACTIONS = Actions(
+    "project.sweep",
+    ("status", "retry", "cancel"),
+    "status dir=outputs/sweeps/<name>",
+    one="sweep",
+    keyed=_folder,
+)
 
 
 def main() -> None:
     """Reads the command line."""
-    command("sweep", run, arranged)
+    command("sweep", run, ACTIONS.arranged)
 
 
 def run(cfg: DictConfig) -> list[JobStatus]:
@@ -40,9 +54,7 @@ def run(cfg: DictConfig) -> list[JobStatus]:
     Raises:
         EvenhandError: If there is no such action or no sweep, or it cannot be done.
     """
-    action = str(cfg.action)
-    if action not in ACTIONS:
-        raise _unknown(action)
+    action = ACTIONS.check(str(cfg.action))
     if OmegaConf.is_missing(cfg, "dir"):
         raise ConfigError("dir: a value is needed and none was given. Add dir=<sweep directory>.")
     sweep = SweepDirectory(Path(str(cfg.dir)).expanduser())
@@ -55,46 +67,6 @@ def run(cfg: DictConfig) -> list[JobStatus]:
     else:
         _cancel(sweep, facts, float(cfg.patience_seconds), console)
     return read_jobs(sweep)
-
-
-def arranged(arguments: Sequence[str]) -> list[str]:
-    """Finds the action and the sweep where they are named without a key.
-
-    Args:
-        arguments: The words of the command line.
-
-    Returns:
-        The words that Hydra is to read.
-
-    Raises:
-        ConfigError: If there is no such action, or several sweeps are asked for.
-
-    Example:
-        >>> arranged(["retry", "dir=outputs/sweeps/one", "--cfg", "job"])
-        ['action=retry', 'dir=outputs/sweeps/one', '--cfg', 'job']
-    """
-    if {"-m", "--multirun"} & set(arguments):
-        raise ConfigError("--multirun: expected one sweep at a time; start project.sweep for each.")
-    own = set(without_options(arguments))
-    return [_keyed(word) if word in own else word for word in arguments]
-
-
-def _keyed(word: str) -> str:
-    if word in ACTIONS:
-        return f"action={word}"
-    # A sweep's name has equals signs where it exists, and may be misspelt where it does not.
-    if Path(word).is_dir() or ("/" in word and "=" not in word):
-        return f"dir={word}"
-    if "=" not in word and not word.startswith("~"):
-        raise _unknown(word)
-    return word
-
-
-def _unknown(action: str) -> ConfigError:
-    return ConfigError(
-        f"expected one of {', '.join(ACTIONS)}, got {action!r}.{suggestion(action, ACTIONS)} "
-        "For example: python -m project.sweep status dir=outputs/sweeps/<name>"
-    )
 
 
 def _show(

@@ -9,8 +9,9 @@ from hydra.errors import HydraException
 
 from project.errors import ConfigError
 from project.launch.cli.command import command
-from project.launch.cli.options import with_multirun
+from project.launch.cli.options import asks_for, with_multirun
 from project.launch.cli.quoting import as_list, quoted
+from project.launch.leaving import leave_after
 from project.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def placed(arguments: Sequence[str]) -> list[str]:
     resumed = _value("resume", arguments)
     if resumed in (None, ""):
         return list(arguments)
-    if {"-m", "--multirun"} & set(arguments):
+    if asks_for("--multirun", arguments):
         raise ConfigError(
             "--multirun: expected one run to go on with, got a sweep. To go on with a sweep, give "
             "its own command again, without resume."
@@ -83,4 +84,4 @@ def _value(key: str, arguments: Sequence[str]) -> object:
 
 
 if __name__ == "__main__":
-    main()
+    leave_after(main)

@@ -13,8 +13,11 @@ from project.callbacks.interruption import signals
 from project.callbacks.loggers import closing_wandb, log_config, log_results
 from project.callbacks.progress import FirstBatch
 from project.callbacks.resumption import Restart, find_restart
+from project.checking import check
+from project.choosing import asks_for_fastest
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
+from project.fastest import with_fastest
 from project.launch.composition.composed import settled
 from project.launch.processes import (
     check_own_ids,
@@ -65,7 +68,7 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
     earlier = origin.earlier if origin is not None else None
     first_batch = FirstBatch()
     with recorded(cfg, directory, origin, first_batch.is_done) as record:
-        build.check(cfg)
+        check(cfg)
         check_processes(cfg.trainer)
         check_own_ids(cfg.logger)
         build.seed_everything(cfg.seed)
@@ -78,8 +81,8 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         if origin is not None and origin.on_data is not None:
             origin.on_data(record, data)
         with record.stage("build"):
-            if build.asks_for_fastest(cfg):
-                cfg, taken = build.with_fastest(cfg, len(data.catalog.classes))
+            if asks_for_fastest(cfg):
+                cfg, taken = with_fastest(cfg, len(data.catalog.classes))
                 record_choice(record, directory, settled(cfg), taken)
             model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
             logged = restart.metrics_csv if restart is not None else ""

@@ -24,7 +24,8 @@ BELOW = {
     "launch": {"runs"},
 }
 HYDRA_MAY = {
-    "build", "cache", "recorded", "launch", "fingerprints", "sweep", "searching",
+    "build", "checking", "choosing", "fastest", "cache", "recorded", "launch", "fingerprints",
+    "sweep", "searching",
     "train", "training", "resuming", "evaluate", "evaluation", "rerun", "rerunning", "compare",
     "comparison",
 }  # fmt: skip

@@ -107,7 +107,7 @@ def test_prune_never_removes_what_a_process_has_open(run: Run, folder: Path) -> 
 
 def test_words_may_come_in_any_order() -> None:
     words = ["keep_gb=3", "prune", "--cfg", "job"]
-    assert entry.arranged(words) == ["keep_gb=3", "action=prune", "--cfg", "job"]
+    assert entry.ACTIONS.arranged(words) == ["keep_gb=3", "action=prune", "--cfg", "job"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_words_may_come_in_any_order() -> None:
 )
 def test_misspelt_words_are_answered(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        entry.arranged(words)
+        entry.ACTIONS.arranged(words)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from project import build, choosing
+from project import choosing, fastest
+from project.checking import check
 from project.choosing import choose
 from project.errors import ConfigError, RunError
+from project.fastest import with_fastest
 from project.models.timing import Way
 from project.resuming import continued
 from project.runs.directory import RunDirectory
@@ -70,7 +72,7 @@ def test_choice_is_kept_and_trains_as_if_it_had_been_given(
         torch.rand(3)  # must not move what is drawn afterwards
         return TAKEN
 
-    monkeypatch.setattr(build, "milliseconds_per_step", measured)
+    monkeypatch.setattr(fastest, "milliseconds_per_step", measured)
     auto = ["trainer.precision=auto", "model.memory_format=auto", "optimizer.fused=auto"]
     fixed = ["trainer.precision=bf16-mixed", "model.memory_format=contiguous"]
     chosen = run(tiny(*auto, f"paths.run={tmp_path}/auto"))
@@ -104,18 +106,18 @@ def test_fused_optimizer_gives_way_to_clipping_of_scaled_gradients(tiny: Compose
     clipped = tiny(
         "optimizer.fused=auto", "trainer.gradient_clip_val=1.0", "trainer.precision=16-mixed"
     )
-    assert build.with_fastest(clipped, 3)[0].optimizer.fused is False
-    assert build.with_fastest(tiny("optimizer.fused=auto"), 3)[0].optimizer.fused is True
+    assert with_fastest(clipped, 3)[0].optimizer.fused is False
+    assert with_fastest(tiny("optimizer.fused=auto"), 3)[0].optimizer.fused is True
 
 
 def test_machines_of_one_run_do_not_choose_for_themselves(tiny: Compose) -> None:
     cfg = tiny("trainer.precision=auto")
-    build.check(cfg)
+    check(cfg)
     OmegaConf.update(cfg, "trainer.num_nodes", 2)
     with pytest.raises(ConfigError, match=r"expected fixed values for trainer\.num_nodes=2"):
-        build.check(cfg)
+        check(cfg)
 
 
 def test_unknown_precision_of_products_is_refused(tiny: Compose) -> None:
     with pytest.raises(ConfigError, match=r"matmul_precision: expected highest, .* got 'hi'"):
-        build.check(tiny("trainer.matmul_precision=hi"))
+        check(tiny("trainer.matmul_precision=hi"))

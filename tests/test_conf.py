@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 import conf
 from project import build
+from project.checking import check
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
 from project.launch.composition.composed import plain
@@ -59,9 +60,9 @@ def test_option_composes_and_fits_its_signature(compose_config: Compose, option:
         assert composed(compose_config, option).paths.output
     elif option in NEEDS_GPU:
         with pytest.raises(ConfigError, match="no usable GPU"):
-            build.check(composed(compose_config, option))
+            check(composed(compose_config, option))
     else:
-        build.check(composed(compose_config, option))
+        check(composed(compose_config, option))
 
 
 def built_options() -> list[Any]:
@@ -123,7 +124,7 @@ def test_user_supplied_classes_build(compose_config: Compose) -> None:
         "model=custom",
         "model._target_=torchvision.models.squeezenet1_1",
     )
-    build.check(cfg)
+    check(cfg)
     assert build.part(cfg, "augmentation").names == ("blur",)
     assert isinstance(build.classifier(cfg, ["a", "b"], [1, 1]), Classifier)
 

@@ -15,6 +15,7 @@ import torch
 
 from project import build
 from project.callbacks.interruption import signals
+from project.checking import check
 from project.errors import ConfigError, Pruned, RunError
 from project.models.classifier import Classifier
 from project.resuming import continued
@@ -442,7 +443,7 @@ def test_lock_that_somebody_only_looks_at_is_waited_for(
     def begin(_: Any) -> None:
         raise Begun
 
-    monkeypatch.setattr(build, "check", begin)
+    monkeypatch.setattr("project.training.check", begin)
     with pytest.raises(Begun):
         start("free")
 
@@ -519,7 +520,7 @@ def test_what_can_change_a_result_must_stay(override: str, shown: str) -> None:
 
 def test_only_training_goes_on_with_a_run(tiny: Compose) -> None:
     with pytest.raises(ConfigError, match=r"resume: expected a run of its own, got outputs/runs/x"):
-        build.check(tiny("resume=outputs/runs/x"))
+        check(tiny("resume=outputs/runs/x"))
 
 
 def test_run_goes_on_in_its_directory(make_run: MakeRun, tmp_path: Path) -> None:

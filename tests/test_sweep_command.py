@@ -75,7 +75,7 @@ def test_status_names_the_launchers_that_run(
 def test_words_may_come_in_any_order(
     compose_config: Compose, sweep: SweepDirectory, words: list[str]
 ) -> None:
-    arranged = entry.arranged([word.format(sweep.path) for word in words])
+    arranged = entry.ACTIONS.arranged([word.format(sweep.path) for word in words])
     assert f"dir={sweep.path}" in arranged
     assert len(run(compose_config, sweep, *(w for w in arranged if "dir=" not in w))) == 3
 
@@ -104,12 +104,12 @@ def processor_seconds() -> float:
 )
 def test_misspelt_words_are_answered(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        entry.arranged(words)
+        entry.ACTIONS.arranged(words)
 
 
 def test_options_of_hydra_are_left_alone() -> None:
     words = ["--cfg", "job", "dir=outputs/sweeps/one", "retry"]
-    assert entry.arranged(words) == [*words[:3], "action=retry"]
+    assert entry.ACTIONS.arranged(words) == [*words[:3], "action=retry"]
 
 
 def test_misspelt_action_and_missing_folder_are_answered(

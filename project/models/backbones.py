@@ -22,6 +22,8 @@ MemoryFormat = Literal["contiguous", "channels_last"]
 MEMORY_FORMATS: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
 # What torch.compile knows to try; reduce-overhead records CUDA graphs.
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+PREPARATION = ("compile", "memory_format")
+"""What `prepare_backbone` takes for any network, and the network itself does not."""
 
 
 def timm_backbone(

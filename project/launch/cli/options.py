@@ -66,6 +66,20 @@ def without_options(arguments: Sequence[str]) -> list[str]:
     ]
 
 
+def asks_for(flag: str, arguments: Sequence[str]) -> bool:
+    """Whether a command line has a flag, by any of its names.
+
+    Args:
+        flag: Its long name.
+        arguments: The words of the command line.
+
+    Example:
+        >>> asks_for("--multirun", ["seed=1,2", "--multi"]), asks_for("--multirun", ["-h"])
+        (True, False)
+    """
+    return any(_is(word, _BY_NAME[flag]) for word in arguments)
+
+
 def flags_of(arguments: Sequence[str]) -> list[str]:
     """Where a command line says that configurations are to be found.
 
@@ -116,10 +130,10 @@ def _takes_next(word: str) -> bool:
 
 
 def _asks_for_something_else(word: str) -> bool:
+    return any(_is(word, flag) for flag in _FLAGS if not flag.finds)
+
+
+def _is(word: str, flag: _Flag) -> bool:
     name = word.partition("=")[0]
     # Long ones may be shortened; two dashes alone are no flag.
-    return any(
-        name == flag.short or (len(name) > 2 and flag.long.startswith(name))
-        for flag in _FLAGS
-        if not flag.finds
-    )
+    return name == flag.short or (len(name) > 2 and flag.long.startswith(name))

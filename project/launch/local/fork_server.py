@@ -8,7 +8,6 @@ that the job inherits, and it says ``["ready"]``, ``["started", process]`` and
 It must never start a thread or touch CUDA, since neither survives a fork.
 """
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -22,6 +21,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from project.launch.leaving import leave_after, prepare_to_leave
 
 MOST_LOCKS = 64
 MOST_BYTES = 1 << 20  # of a request: arguments and variables
@@ -51,6 +52,7 @@ class Request:
 
 def main() -> None:
     """Imports, serves, and in a child becomes the job."""
+    prepare_to_leave()
     channel = socket.socket(fileno=int(sys.argv[1]))
     for module in sys.argv[2:]:
         importlib.import_module(module)
@@ -61,8 +63,7 @@ def main() -> None:
     job = _Server(channel).serve()
     if job is None:
         os._exit(0)  # there is nothing to tidy up, and a frozen heap cannot be
-    atexit.register(gc.unfreeze)
-    job()
+    leave_after(job)
 
 
 def _touched_cuda() -> bool:

@@ -1,0 +1,68 @@
+"""Has a configuration's open settings chosen by what trains its network fastest here."""
+
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from project import build
+from project.choosing import AUTO, choose
+from project.data.fit import square
+from project.models.backbones import PREPARATION
+from project.models.timing import Way, milliseconds_per_step, random_state_kept, ways
+
+
+def with_fastest(cfg: DictConfig, num_classes: int) -> tuple[DictConfig, dict[str, float]]:
+    """Chooses what is to be chosen by what is fastest on this machine.
+
+    Args:
+        cfg: A composed ``train`` configuration; stays as it is.
+        num_classes: Length of the class list.
+
+    Returns:
+        The configuration with fixed values, and the milliseconds a step of what was tried; no
+        generator of random numbers has moved.
+
+    Raises:
+        ModelError: If the backbone cannot be had.
+        RunError: If the answer cannot be kept.
+    """
+    chosen = cfg.copy()
+    milliseconds: dict[str, float] = {}
+    if AUTO in (cfg.trainer.precision, cfg.model.get("memory_format")):
+        way, milliseconds = _measured(cfg, num_classes)
+        chosen.trainer.precision = way.precision
+        if "memory_format" in cfg.model:
+            chosen.model.memory_format = way.memory_format
+    if cfg.optimizer.get("fused") == AUTO:
+        # Where gradients are scaled, a fused optimizer would have to clip them, too.
+        clips = cfg.trainer.gradient_clip_val is not None
+        chosen.optimizer.fused = not (chosen.trainer.precision == "16-mixed" and clips)
+    return chosen, milliseconds
+
+
+def _measured(cfg: DictConfig, num_classes: int) -> tuple[Way, dict[str, float]]:
+    on_gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    size = square(cfg.data.size)
+    processes = cfg.trainer.devices if isinstance(cfg.trainer.devices, int) else 1
+    batch_size = max(2, cfg.data.batch_size // max(1, processes))
+    tried = ways(cfg.trainer.precision, cfg.model.get("memory_format", "contiguous"), device)
+    # Other weights take as long.
+    fresh = {"pretrained": False, "checkpoint_path": None}
+    drawn = {key: fresh.get(key, value) for key, value in cfg.model.items()}
+    node = OmegaConf.create({k: v for k, v in drawn.items() if k not in PREPARATION})
+
+    def measure() -> dict[Way, float]:
+        with random_state_kept():
+            backbone = build.unprepared_backbone(node, num_classes)
+            return milliseconds_per_step(backbone, tried, size, batch_size, device)
+
+    question = {
+        "model": OmegaConf.to_container(node, resolve=True),
+        "size": size,
+        "batch_size": batch_size,
+        "device": device.type,
+        "tried": tried,
+    }
+    return choose(Path(cfg.paths.cache), question, measure)
