@@ -1,0 +1,1 @@
+"""Photos that are drawn where real ones are private or cannot be had."""

@@ -1,0 +1,26 @@
+"""Drawn cars, in the imbalance of the case."""
+
+from pathlib import Path
+
+import numpy as np
+
+from project.data.drawn.car_damage import CarDamage
+
+
+def test_about_600_cars_of_which_a_third_is_damaged(tmp_path: Path) -> None:
+    assert sum(CarDamage.counts.values()) == 600
+    assert CarDamage.counts["abnormal"] / 600 == 0.35
+    photos = CarDamage(tmp_path / "cars", image_size=24, scale=0.05).listing().to_pylist()
+    assert [photo["label"] for photo in photos] == ["abnormal"] * 10 + ["normal"] * 20
+
+
+def test_damage_is_all_that_differs_between_two_drawings_of_one_car(tmp_path: Path) -> None:
+    source = CarDamage(tmp_path, image_size=48)
+    changed = []
+    for seed in range(20):
+        sound, damaged = (
+            source.draw(label, np.random.default_rng(seed)).astype(int)
+            for label in ("normal", "abnormal")
+        )
+        changed.append(np.abs(sound - damaged).max(axis=2)[:4].mean())  # the sky over the car
+    assert np.median(changed) < 40  # light and noise alone
