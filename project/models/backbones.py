@@ -1,5 +1,6 @@
 """Backbones by name: anything that timm or torchvision can build, with a head for our classes."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,7 +12,11 @@ from torch import nn
 from torchvision.models import Inception3
 
 from project.errors import ModelError, suggestion
-from project.models.weights import fetching, load_weights
+from project.models.batch_norm import BatchNorm, convert_batch_norm
+from project.models.features import last_layer
+from project.models.weights import fetching, load_weights, refuse_two_sources
+
+logger = logging.getLogger(__name__)
 
 # Torchvision networks whose training forward returns auxiliary logits unless told otherwise.
 WITH_AUXILIARY_LOGITS = ("googlenet", "inception_v3")
@@ -22,8 +27,10 @@ MemoryFormat = Literal["contiguous", "channels_last"]
 MEMORY_FORMATS: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
 # What torch.compile knows to try; reduce-overhead records CUDA graphs.
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-PREPARATION = ("compile", "memory_format")
+PREPARATION = ("compile", "memory_format", "batch_norm")
 """What `prepare_backbone` takes for any network, and the network itself does not."""
+COMPLETION = ("head", "checkpoint_path", "aux_weight")
+"""What is done for any network once it is built, and the network itself does not take."""
 
 
 def timm_backbone(
@@ -55,7 +62,7 @@ def timm_backbone(
         ModelError: The name is unknown, an argument does not exist for this network, or its weights
             cannot be had.
     """
-    _refuse_two_sources(pretrained, checkpoint_path)
+    refuse_two_sources(pretrained, checkpoint_path)
     elsewhere = name.startswith(TIMM_SOURCES)
     if not elsewhere and not _is_in_timm(name):
         raise _unknown("timm", name, timm.list_models() + timm.list_pretrained())
@@ -85,7 +92,8 @@ def torchvision_backbone(
 ) -> nn.Module:
     """Builds any of torchvision's classification networks.
 
-    Auxiliary outputs (GoogLeNet, Inception) are off: every network returns plain logits.
+    Auxiliary outputs (GoogLeNet, Inception) are off unless ``aux_logits`` asks for them: every
+    network returns plain logits, at least in evaluation.
 
     Args:
         name: As ``torchvision.models.list_models(module=torchvision.models)`` gives it.
@@ -99,14 +107,20 @@ def torchvision_backbone(
         A network from ``(B, 3, H, W)`` to logits ``(B, num_classes)``.
 
     Raises:
-        ModelError: The name is unknown, an argument does not exist for this network, or its weights
-            cannot be had.
+        ModelError: The name is unknown, an argument does not exist for this network, its weights
+            cannot be had, or auxiliary outputs of published weights are asked for.
     """
-    _refuse_two_sources(pretrained, checkpoint_path)
+    refuse_two_sources(pretrained, checkpoint_path)
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise _unknown("torchvision", name, known)
     if pretrained:
+        if kwargs.pop("aux_logits", False):
+            raise ModelError(
+                f"Expected {name} to be trained from scratch with model.aux_logits=true, got "
+                "model.pretrained=true, whose weights are published without auxiliary heads. Leave "
+                "one of them out."
+            )
         with fetching(name):
             backbone = _built(
                 "torchvision", name, torchvision.models.get_model, {"weights": "DEFAULT", **kwargs}
@@ -132,12 +146,7 @@ def replace_head(backbone: nn.Module, num_classes: int) -> None:
         backbone: A network that ends in a linear layer or, like SqueezeNet, in a convolution.
         num_classes: Outputs of the new layer.
     """
-    layers = [
-        (path, layer)
-        for path, layer in backbone.named_modules()
-        if isinstance(layer, nn.Linear | nn.Conv2d)
-    ]
-    path, last = layers[-1]
+    path, last = last_layer(backbone)
     has_bias = last.bias is not None
     head: nn.Module
     if isinstance(last, nn.Linear):
@@ -153,8 +162,9 @@ def prepare_backbone(
     *,
     compile: bool | str = False,  # noqa: A002  the configuration's key
     memory_format: MemoryFormat = "contiguous",
+    batch_norm: BatchNorm = "keep",
 ) -> nn.Module:
-    """Makes a backbone faster without changing what it computes or how its weights are named.
+    """Does what can be done to any backbone, without changing how its weights are named.
 
     Args:
         backbone: Any network; changed in place.
@@ -162,13 +172,17 @@ def prepare_backbone(
             of ``torch.compile`` where one is named. Needs a C++ compiler on a CPU.
         memory_format: Layout of images and convolution weights in memory. ``channels_last`` suits
             tensor cores and most CPU kernels.
+        batch_norm: What becomes of batch normalisation, see
+            ``project.models.batch_norm.convert_batch_norm``.
 
     Returns:
         The same network.
 
     Raises:
-        ModelError: ``memory_format`` is neither of the two, or ``compile`` no mode.
+        ModelError: ``memory_format`` is neither of the two, ``compile`` no mode, or ``batch_norm``
+            none of its ways.
     """
+    _say_converted(convert_batch_norm(backbone, batch_norm), batch_norm)
     formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
     if memory_format not in formats:
         raise ModelError(
@@ -189,19 +203,25 @@ def prepare_backbone(
     return backbone
 
 
+def _say_converted(count: int, way: BatchNorm) -> None:
+    if way == "keep":
+        return
+    if not count:
+        logger.warning("model.batch_norm=%s changes nothing: the network has no batch norm.", way)
+        return
+    done = {
+        "freeze": "keep their statistics, scales and shifts as they are",
+        "remove": "are gone; convolutions that left their bias to them have none",
+        "group": "have become group norms",
+    }[way]
+    logger.info("%d batch norms %s.", count, done)
+
+
 def _lay_out(
     layout: torch.memory_format, _: nn.Module, inputs: tuple[torch.Tensor, ...]
 ) -> tuple[torch.Tensor, ...]:
     """Lays the images out as the weights are; the loader's come channels-last."""
     return (inputs[0].contiguous(memory_format=layout), *inputs[1:])
-
-
-def _refuse_two_sources(pretrained: bool, checkpoint_path: str | Path | None) -> None:
-    if pretrained and checkpoint_path is not None:
-        raise ModelError(
-            "Expected one source of weights, got both model.pretrained=true and "
-            f"model.checkpoint_path={checkpoint_path}. Leave one of them out."
-        )
 
 
 def _is_in_timm(name: str) -> bool:

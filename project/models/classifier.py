@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import pytorch_lightning as pl
 import torch
@@ -12,6 +12,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric
 
 from project.errors import ModelError, RunError, TrainingError
+from project.models.auxiliary import split_auxiliary
+from project.models.finetuning.layers import Layer, decaying_layers
+from project.models.finetuning.plans import FineTuning
+from project.models.finetuning.stages import Stages
 from project.models.finiteness import Losses
 from project.models.metrics import (
     ClassificationMetrics,
@@ -24,7 +28,7 @@ from project.models.metrics import (
     state_of,
 )
 from project.models.normalize import Normalize
-from project.models.optimization import decayed_names, parameter_groups
+from project.models.optimization import decayed_names, parameter_groups, scale_learning_rates
 from project.models.randomness import seed_step
 from project.models.schedules import Course
 
@@ -73,11 +77,19 @@ class Classifier(pl.LightningModule):
         monitor: The metric that decides which epoch is best.
         monitor_mode: Whether the best is its smallest or its largest value.
         seed: Of what the network draws while it learns, such as dropout.
+        finetuning: Which layers are trained when and how fast; None: all, alike.
+        aux_weight: What the loss of each auxiliary head counts beside that of the logits; None: the
+            backbone has none.
+
+    Raises:
+        ModelError: The backbone has fewer layers than are to thaw one after the other, or layers
+            are to be frozen beside auxiliary heads.
 
     Attributes:
         urgency: Says how urgently training is to be saved or stopped; whoever trains may set it.
         agreed_urgency: The largest that any process said in the last step.
         step_loss: Of the last training batch, where it was computed.
+        test_stage: Names what is tested on, in the names of its metrics.
     """
 
     urgency: Callable[[], int]
@@ -94,8 +106,11 @@ class Classifier(pl.LightningModule):
         monitor: str = "val/macro_recall",
         monitor_mode: Literal["min", "max"] = "max",
         seed: int = 0,
+        finetuning: FineTuning | None = None,
+        aux_weight: float | None = None,
     ) -> None:
         super().__init__()
+        self._stages: Stages | None = None
         self.normalize = Normalize(mean, std)
         self.backbone = backbone
         self.loss = loss
@@ -105,14 +120,18 @@ class Classifier(pl.LightningModule):
         self.monitor = monitor
         self.monitor_mode = monitor_mode
         self.seed = seed
+        self.aux_weight = aux_weight
         self.urgency = _calm
         self.agreed_urgency = 0
         self._decayed = decayed_names(self)
+        self._layers: dict[str, Layer] | None = None
+        self._set_up(finetuning or FineTuning())
         self.train_loss, self.val_loss, self.test_loss = MeanLoss(), MeanLoss(), MeanLoss()
         self.train_confusion = Confusion(len(self.classes))
         self.val_metrics = ClassificationMetrics(self.classes)
         self.test_metrics = ClassificationMetrics(self.classes)
         self.step_loss: Tensor | None = None
+        self.test_stage = "test"
         self._losses = Losses()
         self._unfinished: list[dict[str, MetricState]] = []
 
@@ -126,6 +145,37 @@ class Classifier(pl.LightningModule):
         else:
             super().__setattr__(name, value)
 
+    @property
+    def freezes(self) -> bool:
+        """Whether layers are frozen at some time."""
+        return self._stages is not None
+
+    def train(self, mode: bool = True) -> Self:
+        """Trains or evaluates from now on; what is frozen behaves as in an evaluation."""
+        super().train(mode)
+        if mode and self._stages is not None:
+            self._stages.hold(self.backbone)
+        return self
+
+    def thaw(self, epoch: int) -> bool:
+        """Freezes and thaws the layers that an epoch asks for.
+
+        Args:
+            epoch: From 0.
+
+        Returns:
+            Whether that changed anything.
+        """
+        return self._stages is not None and self._stages.begin(self.backbone, epoch)
+
+    def learning(self) -> str:
+        """Tells which layers are trained now, or how fast; nothing if all are, alike."""
+        if self._stages is not None:
+            return str(self._stages)
+        layers = dict.fromkeys((self._layers or {}).values())
+        speeds = ", ".join(f"x {layer.lr_scale:.3g} in {layer.name}" for layer in layers)
+        return speeds and f"learning rate {speeds}"
+
     def forward(self, images: Tensor) -> Tensor:
         """Classifies images.
 
@@ -138,7 +188,12 @@ class Classifier(pl.LightningModule):
         Raises:
             ModelError: The backbone's output is not one logit for each class.
         """
-        logits = self.backbone(self.normalize(images))
+        return self._all_logits(images)[0]
+
+    def _all_logits(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The logits and, in training, those of auxiliary heads."""
+        output = self.backbone(self.normalize(images))
+        logits, auxiliary = (output, []) if self.aux_weight is None else split_auxiliary(output)
         expected = (len(images), len(self.classes))
         if not isinstance(logits, Tensor) or logits.shape != expected:
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -146,7 +201,7 @@ class Classifier(pl.LightningModule):
                 f"Expected logits of shape {expected} from {type(self.backbone).__name__} (images, "
                 f"classes), got {got}. Let the model take num_classes and return plain logits."
             )
-        return logits.float()
+        return logits.float(), [one.float() for one in auxiliary]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Gives the loss of one batch.
@@ -229,11 +284,14 @@ class Classifier(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Logs the test's numbers."""
         loss = float(self.test_loss.compute())
-        self._log_epoch("test", {"loss": loss} | self.test_metrics.compute())
+        self._log_epoch(self.test_stage, {"loss": loss} | self.test_metrics.compute())
 
     def configure_optimizers(self) -> Any:
         """Builds the optimizer and, unless there is none, its schedule."""
-        optimizer = self.optimizer(parameter_groups(self, self._decayed))
+        optimizer = self.optimizer(
+            parameter_groups(self, self._decayed, self._trained_names(), self._layers)
+        )
+        scale_learning_rates(optimizer)
         self.trainer.fit_loop.setup_data()  # counts the batches of an epoch
         total_steps = self.trainer.estimated_stepping_batches
         batches, accumulated = (
@@ -287,16 +345,46 @@ class Classifier(pl.LightningModule):
         if self.trainer.training:
             self._unfinished = saved.get("train_metrics", [])
 
+    def _set_up(self, plan: FineTuning) -> None:
+        """Freezes what is not trained at first, before anything asks what has a gradient."""
+        if plan.freezes and self.aux_weight is not None:
+            raise ModelError(
+                "Expected all of the network to be trained where auxiliary heads help it to learn, "
+                "got model.aux_logits=true and layers that are frozen. Set it to false, or take "
+                "finetune=none."
+            )
+        if plan.freezes:
+            self._stages = Stages(self.backbone, plan)
+            self.thaw(0)
+        if plan.layer_decay != 1:
+            layers = decaying_layers(self.backbone, plan.layer_decay)
+            self._layers = {f"backbone.{name}": layer for name, layer in layers.items()}
+
+    def _trained_names(self) -> set[str] | None:
+        """Names of what is trained now or later, where that is not all that has a gradient."""
+        if self._stages is None:
+            return None
+        others = [n for n, value in self.named_parameters() if value.requires_grad]
+        return {*others, *(f"backbone.{name}" for name in self._stages.names)}
+
     def _shared_step(self, batch: Batch, mean_loss: MeanLoss) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient, and detached logits, labels and indices, of all but padding."""
-        logits, label, row = self(batch.image), batch.label, batch.row
+        logits, auxiliary = self._all_logits(batch.image)
+        label, row = batch.label, batch.row
         if self._is_padded(row):  # how many rows are left is known only where they are
             real = row != PADDING
             logits, label, row = logits[real], label[real], row[real]
-        # A batch of nothing but padding still takes part in the backward pass of its rank.
-        loss: Tensor = self.loss(logits, label) if len(logits) else logits.sum()
+            auxiliary = [one[real] for one in auxiliary]
+        loss = self._loss_of(logits, label)
+        for one in auxiliary:
+            loss = loss + (self.aux_weight or 0) * self._loss_of(one, label)
         add_batch(mean_loss, loss.detach(), len(logits))
         return loss, {"logits": logits.detach(), "label": label, "row": row}
+
+    def _loss_of(self, logits: Tensor, label: Tensor) -> Tensor:
+        # A batch of nothing but padding still takes part in the backward pass of its rank.
+        loss: Tensor = self.loss(logits, label) if len(logits) else logits.sum()
+        return loss
 
     def _is_padded(self, row: Tensor) -> bool:
         if row.is_cpu:

@@ -1,6 +1,6 @@
 """What the optimizer is given: groups of parameters, and any of timm's optimizers by name."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 # timm lists them in its documentation, but not in an ``__all__``.
@@ -13,8 +13,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from project.errors import ConfigError, ModelError, suggestion
+from project.models.finetuning.layers import Layer
 
+UNDECAYED = "/undecayed"
+"""Ends the name of a group that learns as another one does, but whose weights do not decay."""
 _WRAPPING = "_fsdp_wrapped_module."  # what sharding puts between the parts of a name
+_REST = Layer("rest", 1.0)
 
 
 def decayed_names(module: nn.Module) -> frozenset[str]:
@@ -32,32 +36,60 @@ def decayed_names(module: nn.Module) -> frozenset[str]:
 
 
 def parameter_groups(
-    module: nn.Module, decayed_parameters: Collection[str]
+    module: nn.Module,
+    decayed_parameters: Collection[str],
+    trained: Collection[str] | None = None,
+    layers: Mapping[str, Layer] | None = None,
 ) -> list[dict[str, Any]]:
-    """Sorts trainable parameters into those that decay and those that do not.
-
-    Frozen parameters are left out.
+    """Sorts parameters into those that decay and those that do not, by layers if these differ.
 
     Args:
         module: The network.
         decayed_parameters: See `decayed_names`.
+        trained: Names of the parameters that are trained, now or later; None: those that are not
+            frozen. The others are left out.
+        layers: What learns at a speed of its own, by the name of the parameter; the rest learns at
+            full speed, as a layer named ``rest``. None: all do.
 
     Returns:
-        One or two groups for an optimizer; the second carries ``weight_decay: 0``.
+        Groups for an optimizer, from the head down; those that do not decay carry
+        ``weight_decay: 0``, and with layers all have a ``name`` and ``lr_scale``, see
+        `scale_learning_rates`.
 
     Raises:
         ModelError: Every parameter is frozen.
     """
-    named = ((n.replace(_WRAPPING, ""), p) for n, p in module.named_parameters())
-    trainable = [(name, parameter) for name, parameter in named if parameter.requires_grad]
-    if not trainable:
+    groups: dict[tuple[Layer, bool], list[nn.Parameter]] = {}
+    for wrapped, parameter in module.named_parameters():
+        name = wrapped.replace(_WRAPPING, "")
+        if parameter.requires_grad if trained is None else name in trained:
+            layer = layers.get(name, _REST) if layers is not None else _REST
+            groups.setdefault((layer, name in decayed_parameters), []).append(parameter)
+    if not groups:
         raise ModelError(
             "Expected parameters to train, but all of them are frozen. Unfreeze at least the head."
         )
-    decayed = [parameter for name, parameter in trainable if name in decayed_parameters]
-    plain = [parameter for name, parameter in trainable if name not in decayed_parameters]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+    ordered = sorted(groups, key=lambda key: (-key[0].lr_scale, key[0].name, not key[1]))
+    return [
+        {"params": groups[layer, decays]}
+        | ({} if decays else {"weight_decay": 0.0})
+        | ({} if layers is None else _speed(layer, twin=not decays and (layer, True) in groups))
+        for layer, decays in ordered
+    ]
+
+
+def _speed(layer: Layer, *, twin: bool) -> dict[str, Any]:
+    return {"name": layer.name + UNDECAYED * twin, "lr_scale": layer.lr_scale}
+
+
+def scale_learning_rates(optimizer: Optimizer) -> None:
+    """Gives each layer its share of the learning rate; schedules then keep the ratios.
+
+    Args:
+        optimizer: Has the groups of `parameter_groups`, and no schedule yet.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] *= group.get("lr_scale", 1.0)
 
 
 def timm_optimizer(

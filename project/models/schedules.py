@@ -59,13 +59,20 @@ def plateau(
         course: What is known of the training.
         factor: The learning rate is multiplied by this, in (0, 1).
         patience_epochs: Epochs without improvement that are put up with.
-        min_lr: The learning rate never falls below this.
+        min_lr: The learning rate never falls below this, nor that of a layer below its share.
 
     Returns:
         Lightning's configuration of the scheduler.
     """
     scheduler = ReduceLROnPlateau(
-        optimizer, mode=course.monitor_mode, factor=factor, patience=patience_epochs, min_lr=min_lr
+        optimizer,
+        mode=course.monitor_mode,
+        factor=factor,
+        patience=patience_epochs,
+        # Layers that learn at a share of the rate stop at that share of the least one, and none
+        # stops because its step has become small.
+        min_lr=[min_lr * group.get("lr_scale", 1.0) for group in optimizer.param_groups],
+        eps=0.0,
     )
     return {"scheduler": scheduler, "interval": "epoch", "monitor": course.monitor}
 

@@ -48,8 +48,19 @@ class SmallCNN(nn.Module):
         Returns:
             Logits ``(B, num_classes)``.
         """
-        pooled = self.pool(self.features(images)).flatten(1)
-        logits: Tensor = self.classifier(self.dropout(pooled))
+        return self.forward_head(self.forward_features(images))
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Maps images to features ``(B, channels, height, width)``."""
+        features: Tensor = self.features(images)
+        return features
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """Maps features to logits, or only to their averages."""
+        averages: Tensor = self.dropout(self.pool(features).flatten(1))
+        if pre_logits:
+            return averages
+        logits: Tensor = self.classifier(averages)
         return logits
 
 

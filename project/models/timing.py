@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from project.models.auxiliary import split_auxiliary
 from project.models.backbones import MEMORY_FORMATS, MemoryFormat, prepare_backbone
 
 _ROUNDS = 3
@@ -129,8 +130,8 @@ def _step(network: nn.Module, way: Way, images: torch.Tensor) -> Step:
         begin = time.perf_counter()
         context: Any = torch.autocast(images.device.type, dtype) if dtype else nullcontext()
         with context:
-            logits = network(images)
-        logits.float().square().mean().backward()
+            logits, auxiliary = split_auxiliary(network(images))
+        torch.autograd.backward([one.float().square().mean() for one in (logits, *auxiliary)])
         _wait(images.device)
         network.zero_grad()
         return time.perf_counter() - begin

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -20,6 +20,21 @@ logger = logging.getLogger(__name__)
 FETCH_TIMEOUT_SECONDS = 10.0
 # Training-time heads of GoogLeNet and Inception, present in their published weights.
 AUXILIARY_HEADS = ("aux1.", "aux2.", "AuxLogits.")
+HEAD = "classification_head"
+"""What a head is called in a network that has been given one."""
+
+
+def refuse_two_sources(pretrained: bool, checkpoint_path: str | Path | None) -> None:
+    """Lets weights come from one place only.
+
+    Raises:
+        ModelError: They are asked for from two.
+    """
+    if pretrained and checkpoint_path is not None:
+        raise ModelError(
+            "Expected one source of weights, got both model.pretrained=true and "
+            f"model.checkpoint_path={checkpoint_path}. Leave one of them out."
+        )
 
 
 @contextmanager
@@ -54,23 +69,44 @@ def fetching(name: str) -> Iterator[None]:
         socket.setdefaulttimeout(timeout)
 
 
-def load_weights(backbone: nn.Module, checkpoint_path: str | Path, num_classes: int) -> None:
+def load_weights(
+    backbone: nn.Module,
+    checkpoint_path: str | Path,
+    num_classes: int,
+    *,
+    former_head: Callable[[], Collection[str]] = frozenset,
+    may_lack: Collection[str] = (),
+) -> None:
     """Loads a local file into a backbone, in place.
 
     Takes bare state dictionaries, safetensors, and checkpoints that hold one, those of our own runs
-    included. A head made for another number of classes stays as initialised, with a warning;
-    anything else that does not fit is an error.
+    included. A head made for another number of classes, or of another kind, stays as initialised,
+    with a warning; anything else that does not fit is an error.
 
     Args:
         backbone: The network, with a head for ``num_classes``.
         checkpoint_path: A ``.pth``, ``.pt``, ``.ckpt`` or ``.safetensors`` file.
         num_classes: Length of the backbone's logits.
+        former_head: Gives the names of the weights in the head that the backbone has by itself;
+            called only where it has been given another, or the file's network had.
+        may_lack: Names of weights that the file need not hold.
 
     Raises:
         ModelError: The file is missing, cannot be read, or holds another network.
     """
     own = backbone.state_dict()
     saved = _fitted_names(_read(Path(checkpoint_path)), own)
+    saved |= {key: own[key] for key in may_lack if key in own and key not in saved}
+    another = _keys_of_another_head(own, saved, num_classes, former_head)
+    if another:
+        fresh = [key for key in own if key in another]
+        logger.warning(
+            "%s was saved with another head: %s keep their fresh initialisation.",
+            checkpoint_path,
+            ", ".join(fresh),
+        )
+        saved = {key: saved[key] for key in saved if key not in another}
+        saved |= {key: own[key] for key in fresh}
     head = [
         key for key in own if key in saved and _is_other_head(own[key], saved[key], num_classes)
     ]
@@ -128,6 +164,29 @@ def _fitted_names(saved: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str,
     if from_run and not any(key.startswith(prefix) for key in own):
         saved = {key.removeprefix(prefix): saved[key] for key in saved if key.startswith(prefix)}
     return {key: saved[key] for key in saved if key in own or not key.startswith(AUXILIARY_HEADS)}
+
+
+def _keys_of_another_head(
+    own: dict[str, Tensor],
+    saved: dict[str, Tensor],
+    num_classes: int,
+    former_head: Callable[[], Collection[str]],
+) -> set[str]:
+    """Names of what does not fit, where heads differ in more than the number of classes."""
+    ours, theirs = ({key for key in names if key.startswith(f"{HEAD}.")} for names in (own, saved))
+    if not (ours or theirs):
+        return set()
+    alike = ours == theirs and all(
+        own[key].shape == saved[key].shape or _is_other_head(own[key], saved[key], num_classes)
+        for key in ours
+    )
+    if alike:
+        return set()
+    return {*ours, *theirs, *(key for key in former_head() if not _fits(key, own, saved))}
+
+
+def _fits(key: str, own: dict[str, Tensor], saved: dict[str, Tensor]) -> bool:
+    return key in own and key in saved and own[key].shape == saved[key].shape
 
 
 def _is_other_head(own: Tensor, saved: Tensor, num_classes: int) -> bool:

@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from project.errors import ConfigError, ModelError
-from project.models.optimization import decayed_names, parameter_groups, timm_optimizer
+from project.models.finetuning.layers import Layer
+from project.models.optimization import (
+    decayed_names,
+    parameter_groups,
+    scale_learning_rates,
+    timm_optimizer,
+)
 
 
 def groups_of(module: nn.Module) -> list[dict[str, Any]]:
@@ -36,6 +42,50 @@ def test_frozen_parameters_are_left_out(network: nn.Sequential) -> None:
     network[1].requires_grad_(False)
     trained = [id(p) for group in groups_of(network) for p in group["params"]]
     assert sorted(trained) == sorted(map(id, network[3].parameters()))
+
+
+def test_what_is_trained_later_is_there_from_the_beginning(network: nn.Sequential) -> None:
+    network.requires_grad_(False)
+    later = {"3.weight", "3.bias"}
+    decayed, plain = parameter_groups(network, decayed_names(network), later)
+    assert decayed["params"] == [network[3].weight]
+    assert plain["params"] == [network[3].bias]
+
+
+SPEEDS = {
+    **dict.fromkeys(("3.weight", "3.bias"), Layer("dense", 1.0)),
+    **dict.fromkeys(("1.weight", "1.bias"), Layer("norm", 0.5)),
+    "0.weight": Layer("conv", 0.25),
+}
+
+
+def test_layers_learn_at_their_speed_from_the_head_down(network: nn.Sequential) -> None:
+    groups = parameter_groups(network, decayed_names(network), layers=SPEEDS)
+    optimizer = torch.optim.SGD(groups, lr=0.8, weight_decay=0.3)
+    scale_learning_rates(optimizer)
+    assert [(g["name"], g["lr"], g["weight_decay"]) for g in optimizer.param_groups] == [
+        ("dense", 0.8, 0.3),
+        ("dense/undecayed", 0.8, 0.0),
+        ("rest", 0.8, 0.0),  # of the first bias nothing is known
+        ("norm", 0.4, 0.0),
+        ("conv", 0.2, 0.3),
+    ]
+    trained = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(trained) == sorted(map(id, network.parameters()))
+
+
+def test_optimizers_of_timm_take_layers_with_their_speeds(network: nn.Sequential) -> None:
+    groups = parameter_groups(network, decayed_names(network), layers=SPEEDS)
+    optimizer = timm_optimizer(groups, "lamb", lr=0.8)
+    scale_learning_rates(optimizer)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.8, 0.8, 0.8, 0.4, 0.2]
+
+
+def test_without_layers_every_learning_rate_stays(network: nn.Sequential) -> None:
+    optimizer = torch.optim.SGD(groups_of(network), lr=0.7)
+    scale_learning_rates(optimizer)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.7, 0.7]
+    assert not any("name" in group for group in optimizer.param_groups)
 
 
 def test_a_network_without_matrices_has_one_group() -> None:

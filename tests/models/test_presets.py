@@ -1,19 +1,21 @@
 """Every option of the groups that build models, losses, optimizers and schedules."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from project.launch.cli.hydra_versions import instantiate
-from project.models.backbones import prepare_backbone
+from project.models.backbones import COMPLETION, PREPARATION, prepare_backbone
 from project.models.schedules import Course
 
 CONF = Path(__file__).parents[2] / "conf"
 COUNTS = [20, 300, 80]
 SIZE = 256  # what the data is fitted to by default
 BIG = {"alexnet", "vgg11", "resnet34", "resnet50", "googlenet", "efficientnet_b0"}
+PUBLISHED = {"head_direction", "cats_dogs"}  # take one size of pictures unless told to adapt
 OPEN = {"timm": "test_resnet", "torchvision": "mobilenet_v3_small"}
 
 
@@ -27,6 +29,17 @@ def preset(group: str, option: str) -> DictConfig:
     return config
 
 
+def model_preset(option: str) -> tuple[DictConfig, dict[str, Any]]:
+    """What the network takes, small and of any image size, and what is done to it."""
+    config = preset("model", option)
+    if option in PUBLISHED:
+        config.adaptive, config.width = True, 0.1
+    prepared = {key: config.pop(key) for key in PREPARATION}
+    for key in COMPLETION:
+        config.pop(key, None)
+    return config, prepared
+
+
 def model_options() -> list[object]:
     return [
         pytest.param(option, marks=[pytest.mark.slow] if option in BIG else [])
@@ -36,14 +49,13 @@ def model_options() -> list[object]:
 
 @pytest.mark.parametrize("option", model_options())
 def test_each_model_gives_one_logit_a_class(option: str) -> None:
-    config = preset("model", option)
+    config, prepared = model_preset(option)
     if option in OPEN:
         config.name = OPEN[option]
     if option == "custom":
         config["_target_"] = "project.models.small_cnn.SmallCNN"
-    compile_, memory_format = config.pop("compile"), config.pop("memory_format")
     backbone = instantiate(config, num_classes=len(COUNTS))
-    prepare_backbone(backbone, compile=compile_, memory_format=memory_format)
+    prepare_backbone(backbone, **prepared)
     with torch.inference_mode():
         logits = backbone.eval()(torch.rand(2, 3, SIZE, SIZE))
     assert logits.shape == (2, len(COUNTS))
@@ -53,8 +65,7 @@ def test_each_model_gives_one_logit_a_class(option: str) -> None:
 @pytest.mark.parametrize("size", [64, 96, 224])
 @pytest.mark.parametrize("option", [o for o in options("model") if o not in {*OPEN, "custom"}])
 def test_each_preset_trains_on_other_sizes(option: str, size: int) -> None:
-    config = preset("model", option)
-    del config["compile"], config["memory_format"]
+    config, _ = model_preset(option)
     backbone = instantiate(config, num_classes=len(COUNTS)).train()
     torch.autograd.backward(backbone(torch.rand(2, 3, size, size)).sum())
 

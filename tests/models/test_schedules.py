@@ -122,6 +122,16 @@ def test_a_schedule_over_an_endless_training_is_refused(
         schedule(optimizer, course(float("inf")))
 
 
+def test_plateau_keeps_the_ratios_of_layers_down_to_the_least_rates(optimizer: Optimizer) -> None:
+    optimizer.param_groups[1]["lr_scale"] = 0.1
+    configured = schedules.plateau(optimizer, course(8), patience_epochs=0, min_lr=2e-8)
+    for _ in range(12):
+        configured["scheduler"].step(0.5)
+        fast, slow = (group["lr"] for group in optimizer.param_groups)
+        assert slow == pytest.approx(fast / 10)
+    assert fast == 2e-8
+
+
 def test_plateau_waits_for_the_monitored_metric_to_improve(optimizer: Optimizer) -> None:
     configured = schedules.plateau(
         optimizer,

@@ -1,0 +1,1 @@
+"""Which layers of a network are trained, from which epoch on and how fast."""
