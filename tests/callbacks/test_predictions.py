@@ -22,7 +22,7 @@ def trainer(fn: str = "test", **other: Any) -> Any:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> PredictionWriter:
-    return PredictionWriter(RunDirectory(tmp_path), "{}.jpg".format, ["hat", "top"])
+    return PredictionWriter(RunDirectory(tmp_path), "{1}.jpg".format, ["hat", "top"])
 
 
 def test_batches_are_written_once_in_catalog_order(
@@ -55,7 +55,7 @@ def test_rows_of_all_ranks_are_written_by_the_first(
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather, raising=False)
     for rank in (0, 1):
         writer = PredictionWriter(
-            RunDirectory(tmp_path / str(rank)), "{}.jpg".format, ["hat", "top"]
+            RunDirectory(tmp_path / str(rank)), "{1}.jpg".format, ["hat", "top"]
         )
         both = trainer()
         both.world_size, both.is_global_zero = 2, rank == 0
