@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -20,6 +20,7 @@ from project.data.cores import available_cores
 from project.data.dataset import PhotoDataset, TrainingDataset
 from project.data.fit import Crop, Fit, Interpolation, square
 from project.data.mixing import Mixing
+from project.data.named_tests import AllPhotos, named_catalog, named_sources
 from project.data.oversampling import Oversampling
 from project.data.plan import EpochPlan, Order, PlannedBatches, natural_order
 from project.data.sampling import Sampler
@@ -67,6 +68,8 @@ class PhotoDataModule(pl.LightningDataModule):
         fold: Which fold is held out; null for a single split.
         split_seed: Seed of the split, apart from ``seed`` so that repeats share their test images.
         split_file: CSV with ``path`` and ``split``, as a run directory holds; fixes the split.
+        tests: What is tested on besides the test split, by name: folders, which are read by the
+            same kind of source, or complete sources.
         on_bad_image: ``error`` lists all unreadable images and stops, ``skip`` counts them.
         max_pixels: Images of more pixels are refused unread, as decompression bombs.
         cache: ``none``, ``disk`` or ``ram``; see `project.data.store.opening.open_store`.
@@ -76,6 +79,10 @@ class PhotoDataModule(pl.LightningDataModule):
         augment_in: Whether batches are changed on the ``device``, or all in the ``workers``.
         batch_size: Images in a batch, all processes together.
         num_workers: Worker processes of each loader; ``auto`` measures how many it takes.
+
+    Attributes:
+        tested_on: What `test_dataloader` gives: a split, or a named test set with ``test_``.
+        tested_rows: Which split of the catalog it gives, unless it gives a named test set.
 
     Raises:
         ConfigError: If a value is out of range.
@@ -108,6 +115,7 @@ class PhotoDataModule(pl.LightningDataModule):
         fold: int | None = None,
         split_seed: int = 0,
         split_file: str | Path | None = None,
+        tests: dict[str, Any] | None = None,
         on_bad_image: Literal["error", "skip"] = "error",
         max_pixels: int = 178_956_970,
         cache: Cache = "disk",
@@ -142,7 +150,9 @@ class PhotoDataModule(pl.LightningDataModule):
             "limit_gb": cache_limit_gb,
         }
         _refuse_unused(crop, tuple(crop_area), tuple(crop_aspect), folds, fold)
-        self._source = source(root=root) if download is None else source(root, download=download)
+        known = {} if download is None else {"download": download}
+        self._source = source(root=root, **known)
+        self._named = named_sources(tests or {}, lambda folder: source(root=folder, **known))
         self._reading: dict[str, Any] = {
             "class_map": class_map,
             "on_bad_image": on_bad_image,
@@ -161,7 +171,8 @@ class PhotoDataModule(pl.LightningDataModule):
         }
         self._catalog: Catalog | None = None
         self._start = (0, 0)
-        self.test_split: Split = "test"
+        self.tested_rows: Split = "test"
+        self.tested_on = "test"
 
     @property
     def catalog(self) -> Catalog:
@@ -171,23 +182,43 @@ class PhotoDataModule(pl.LightningDataModule):
         assert self._catalog is not None
         return self._catalog
 
-    def freeze(self, classes: Sequence[str], split: Split, split_file: Path | None = None) -> None:
-        """Evaluates the source on a finished run's class list instead of its own.
+    @cached_property
+    def photos(self) -> AllPhotos:
+        """The catalog, and those of the named test sets; scanned when first asked for."""
+        classes = self.catalog.classes
+        tests = {
+            split: named_catalog(split, source, classes, self._reading)
+            for split, source in self._named.items()
+        }
+        for tested in tests.values():
+            self._check_boxes(tested)
+        return AllPhotos(self.catalog, tests)
+
+    def freeze(self, classes: Sequence[str], split: str, split_file: Path | None = None) -> None:
+        """Evaluates on a finished run's class list instead of the photos' own.
 
         Args:
             classes: The class list, in label order.
-            split: Which split to take; a source without splits counts as this one entirely.
+            split: What to take: a split, which a source without splits counts as entirely; or a
+                named test set, and then nothing else is read.
             split_file: The run's own split, if these are the run's own photos.
 
         Raises:
-            DataError: If the source has other classes, or nothing in that split.
+            DataError: If the photos have other classes, or none is in that split.
         """
-        catalog = frozen_catalog(
-            self._source, classes, split, split_file=split_file, **self._reading
-        )
-        self._use(catalog)
+        if split in self._named:
+            self.tested_rows = "test"
+            self._use(named_catalog(split, self._named[split], classes, self._reading))
+        else:
+            self.tested_rows = cast("Split", split)
+            self._use(
+                frozen_catalog(
+                    self._source, classes, self.tested_rows, split_file=split_file, **self._reading
+                )
+            )
+        self._named = {}
         self._storing["build"] = False  # each photo is read once
-        self.test_split = split
+        self.tested_on = split
 
     @cached_property
     def store(self) -> ImageStore:
@@ -200,12 +231,21 @@ class PhotoDataModule(pl.LightningDataModule):
         if self._evaluation_policy == self._policy:
             return self.store
         unseen = np.flatnonzero(self.catalog.splits != TRAIN)
-        needed = None if self.test_split == "train" else unseen
+        needed = None if self.tested_rows == "train" else unseen
         return self._opened(self._evaluation_policy, needed)
 
-    def _opened(self, policy: Policy, needed: NDArray[np.int64] | None = None) -> ImageStore:
+    def _opened(
+        self,
+        policy: Policy,
+        needed: NDArray[np.int64] | None = None,
+        catalog: Catalog | None = None,
+    ) -> ImageStore:
         return open_store(
-            self.catalog, policy, needed=needed, processes=self._processes, **self._storing
+            catalog or self.catalog,
+            policy,
+            needed=needed,
+            processes=self._processes,
+            **self._storing,
         )
 
     @cached_property
@@ -225,12 +265,16 @@ class PhotoDataModule(pl.LightningDataModule):
         return self.trainer.num_devices if self.trainer else 1
 
     def _use(self, catalog: Catalog) -> None:
+        self._check_boxes(catalog)
+        self._catalog = catalog
+
+    def _check_boxes(self, catalog: Catalog) -> None:
         if self._fit.crop == "box" and any(catalog.box(i) is None for i in range(len(catalog))):
             raise DataError(
                 "data.crop=box: expected a crop box for every image, as a label table with "
-                "box_columns gives, but some images have none. Choose another data.crop."
+                f"box_columns gives, but some images in {catalog.root} have none. Choose another "
+                "data.crop."
             )
-        self._catalog = catalog
 
     def remarks(self) -> list[str]:
         """What a reader of the results should know about the photos, one sentence each."""
@@ -243,6 +287,7 @@ class PhotoDataModule(pl.LightningDataModule):
                 f"{len(catalog.leaks)} images of val or test are also in train, byte for byte; "
                 f"for example {outside} is {inside}."
             )
+        found += self.photos.remarks()
         if self._fit.crop != "box" and (catalog.boxes >= 0).any():
             found.append(
                 f"The table's crop boxes are not used, because data.crop={self._fit.crop}."
@@ -297,19 +342,33 @@ class PhotoDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the validation split, in catalog order."""
-        return self._evaluation_loader("val")
+        return self._split_loader("val")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Batches of ``test_split`` (the test split, unless changed), in catalog order."""
-        return self._evaluation_loader(self.test_split)
+        """Batches of ``tested_on`` (the test split, unless changed), in catalog order."""
+        named = self.photos.tests.get(self.tested_on)
+        return self._split_loader(self.tested_rows) if named is None else self._named_loader(named)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
         """Changes a training batch on the device, unless that is done."""
         return batch if batch.draws is None else self.changes(batch)
 
-    def _evaluation_loader(self, split: Split) -> DataLoader[Batch]:
-        order = natural_order(self.catalog.indices(split))
-        dataset = PhotoDataset(self.catalog, self.evaluation_store, self._fit)
+    def _split_loader(self, split: Split) -> DataLoader[Batch]:
+        return self._evaluation_loader(
+            self.catalog, self.catalog.indices(split), self.evaluation_store
+        )
+
+    def _named_loader(self, catalog: Catalog) -> DataLoader[Batch]:
+        rows = catalog.indices("test")
+        return self._evaluation_loader(
+            catalog, rows, self._opened(self._evaluation_policy, rows, catalog)
+        )
+
+    def _evaluation_loader(
+        self, catalog: Catalog, rows: NDArray[np.int64], store: ImageStore
+    ) -> DataLoader[Batch]:
+        order = natural_order(rows)
+        dataset = PhotoDataset(catalog, store, self._fit)
         return self._loader(dataset, self._batches(lambda _: order, training=False))
 
     def _batches(

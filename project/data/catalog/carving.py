@@ -264,7 +264,8 @@ def _nearest_part(photos: Photos, fraction: float, needed: int) -> NDArray[np.bo
 
 def _arrangements(photos: Photos, folds: int) -> Iterator[NDArray[np.int64]]:
     """Yields group-wise stratified numberings of the photos, int64 (N,) in [0, folds)."""
-    if folds < 2 or folds > np.bincount(photos.labels).max():  # more than scikit-learn accepts
+    most = min(np.bincount(photos.labels).max(), len(np.unique(photos.units)))
+    if not 2 <= folds <= most:  # scikit-learn accepts no others
         return
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - slow; few runs do
 

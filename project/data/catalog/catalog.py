@@ -233,7 +233,7 @@ def frozen_catalog(
         found = ", ".join(SPLITS[code] for code in np.unique(splits))
         raise DataError(
             f'Expected photos in the split "{split}" of "{source.root}", but it has only '
-            f"{found}. Set data.split to one of these."
+            f"{found}. Set data.split to one of these, or take photos that have it."
         )
     return _catalog(source.root, table, names, splits, skipped)
 

@@ -13,8 +13,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from project.errors import EvenhandError, Pruned
+from project.launch.cli.free_names import addable
 from project.launch.cli.hydra_versions import version_options
 from project.launch.cli.mistakes import explain
+from project.launch.cli.nested_groups import grouped
 from project.launch.cli.noise import silence_known_warnings
 from project.launch.cli.outcome import failures, report_failure
 from project.launch.cli.quoting import quoted
@@ -49,7 +51,8 @@ def command(
     silence_known_warnings()
     wants_trace = _catch_errors_ourselves()
     try:
-        sys.argv[1:] = [quoted(argument) for argument in arguments(sys.argv[1:])]
+        given = [grouped(addable(word)) for word in sys.argv[1:]]
+        sys.argv[1:] = [quoted(argument) for argument in arguments(given)]
     except EvenhandError as error:
         sys.exit(f"\nerror: {error}")
     _print_any_script()

@@ -46,8 +46,27 @@ def settled(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: If a value is still missing (``???``) or refers to nothing.
     """
-    values = {key: value for key, value in plain(cfg).items() if key not in _OF_THE_ATTEMPT}
+    return rooted({key: value for key, value in plain(cfg).items() if key not in _OF_THE_ATTEMPT})
+
+
+def rooted(values: dict[str, Any]) -> dict[str, Any]:
+    """Gives photos their whole path, so that it is compared with the like.
+
+    Args:
+        values: A configuration as plain values; is changed.
+
+    Returns:
+        The configuration.
+    """
     data = values.get("data")
-    if isinstance(data, dict) and data.get("root"):
-        data["root"] = str(Path(data["root"]).absolute())
+    if isinstance(data, dict):
+        _make_absolute(data, "root")
+        tests = data.get("tests") or {}
+        for name, node in tests.items():
+            _make_absolute(*((node, "root") if isinstance(node, dict) else (tests, name)))
     return values
+
+
+def _make_absolute(node: dict[str, Any], key: str) -> None:
+    if node.get(key) and node[key] != "???":
+        node[key] = str(Path(str(node[key])).absolute())

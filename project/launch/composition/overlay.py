@@ -10,6 +10,8 @@ Node = dict[str, Any]
 ABSENT = object()
 """Stands for the value of a key that is not there."""
 
+_FILLED = {"head": "model.head"}  # by groups that are not called as the key that they fill
+
 
 def overlaid(saved: Node, before: Node, after: Node, explicit: Sequence[str]) -> Node:
     """Carries changes over to a configuration that may be of another time.
@@ -42,8 +44,11 @@ def key_of(override: str) -> str:
     Example:
         >>> key_of("+logger/wandb@logger=x"), key_of("~sampler")
         ('logger.wandb.logger', 'sampler')
+        >>> key_of("head=gap")
+        'model.head'
     """
-    return re.sub(r"[/@]", ".", override.lstrip("+~").partition("=")[0])
+    key = re.sub(r"[/@]", ".", override.lstrip("+~").partition("=")[0])
+    return _FILLED.get(key, key)
 
 
 def all_keys(node: Node, prefix: str = "") -> Iterator[str]:

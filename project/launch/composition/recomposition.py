@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from hydra import compose
@@ -21,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from project.errors import ConfigError, suggestion
 from project.launch.cli.mistakes import explain, groups, key_at_fault
 from project.launch.cli.quoting import as_list
+from project.launch.composition.composed import rooted
 from project.launch.composition.earlier import Earlier
 from project.launch.composition.overlay import (
     ABSENT,
@@ -33,7 +33,7 @@ from project.launch.composition.overlay import (
     value_at,
 )
 from project.runs.differences import NOTHING, said
-from project.runs.fingerprint import PLACES_OF_DATA, can_change_a_result, flattened
+from project.runs.fingerprint import can_change_a_result, flattened, places_data
 
 _OF_THIS_RUN = ("hydra", "paths")
 _IDENTITY = re.compile(r"logger\.[^.]+\.id")  # a tracker would go on with the earlier run
@@ -76,7 +76,7 @@ class Recomposition:
         keys = [key_of(override) for override in self.asked]
         return any(
             can_change_a_result(key)
-            and not (same_photos and key in PLACES_OF_DATA)
+            and not (same_photos and places_data(key))
             and (value_at(self.then, key) is ABSENT or self._differs(key))
             for key in keys
         )
@@ -116,7 +116,7 @@ def recompose(
         put(then, key, None)
     asked = tuple(overrides)
     if not earlier.composed:
-        patched = _rooted(_patched(then, defaults, overrides, paths))
+        patched = rooted(_patched(then, defaults, overrides, paths))
         return Recomposition(then, patched, [], {}, {}, asked)
     recorded = [o for o in earlier.overrides if not _IDENTITY.fullmatch(key_of(o))]
     own = [o for o in recorded if not _is_replaced(o, overrides, earlier)]
@@ -125,11 +125,11 @@ def recompose(
     today = _plain(after)
     before = _before((recorded, own), paths, today)
     explicit = [key_of(override) for override in overrides]
-    config = _rooted(overlaid(then, before, today, explicit))
+    config = rooted(overlaid(then, before, today, explicit))
     choices = choices_of(after.hydra.runtime.choices)
     # Where photos lay relative to where the run was started says nothing about defaults.
-    placed = [key for key in map(key_of, own) if key in PLACES_OF_DATA]
-    kept = _kept(then, _rooted(before), config, [*explicit, *placed])
+    placed = [key for key in map(key_of, own) if places_data(key)]
+    kept = _kept(then, rooted(before), config, [*explicit, *placed])
     return Recomposition(then, config, merged, choices, kept, asked)
 
 
@@ -259,13 +259,16 @@ def _kept(then: Node, today: Node, config: Node, explicit: Sequence[str]) -> dic
 
 def _patched(then: Node, before: Node, overrides: Sequence[str], paths: Mapping[str, str]) -> Node:
     """Overrides of a configuration that a program composed."""
-    known = groups()
+    known = {key_of(group) for group in groups()}
     switches = [o for o in overrides if key_of(o) in known and not o.startswith("~")]
-    after = _plain(_composed(switches, [], paths))
+    whole = [o for o in switches if "." not in key_of(o)]
     config = deepcopy(then)
-    for key, node in after.items():
-        if repr(node) != repr(before.get(key)) or key in map(key_of, switches):
+    for key, node in _plain(_composed(whole, [], paths)).items():
+        if repr(node) != repr(before.get(key)) or key in map(key_of, whole):
             config[key] = node
+    after = _plain(_composed(switches, [], paths))
+    for key in {key_of(o) for o in switches if o not in whole}:
+        put(config, key, value_at(after, key))
     for override in overrides:
         if override not in switches:
             _set(config, override)
@@ -283,10 +286,3 @@ def _set(config: Node, text: str) -> None:
             f"+{key}=<value>."
         )
     put(config, key, ABSENT if override.is_delete() else override.value())
-
-
-def _rooted(config: Node) -> Node:
-    """Photos are recorded with their whole path, so that it is compared with the like."""
-    if (root := value_at(config, "data.root")) not in (ABSENT, None, "???"):
-        config["data"]["root"] = str(Path(str(root)).absolute())
-    return config

@@ -12,7 +12,7 @@ Direction = Literal["maximize", "minimize"]
 
 SPEED = "milliseconds_per_image"
 OVERALL = ("loss", "accuracy", "macro_recall", "macro_f1", "auroc", "calibration_error")
-_MEASURED = re.compile(r"(?P<split>val|test)/(?P<metric>.+)", re.DOTALL)
+_MEASURED = re.compile(r"(?P<split>val|(worst_)?test(_\w+)?)/(?P<metric>.+)", re.DOTALL)
 _PER_CLASS = re.compile(r"(recall|precision|f1)/.+", re.DOTALL)
 _SMALL_IS_GOOD = ("loss", "calibration_error")
 
@@ -58,7 +58,7 @@ def read_objectives(
         names: ``hydra.sweeper.objective``: a name, several, or None for the default.
         directions: ``hydra.sweeper.direction``: as many, or None for what is known of the metrics.
         default: What a run monitors.
-        allow_test: Whether metrics of the test split may be chosen by.
+        allow_test: Whether metrics of the test split, or of a named test set, may be chosen by.
 
     Returns:
         The objectives.
@@ -90,7 +90,7 @@ def _check_name(name: str, *, allow_test: bool) -> None:
     ):
         advice = suggestion(name, known) or f" There are {', '.join(known)} and val/recall/<class>."
         raise ConfigError(f"hydra.sweeper.objective: expected a metric, got {name!r}.{advice}")
-    if match is not None and match["split"] == "test" and not allow_test:
+    if match is not None and match["split"] != "val" and not allow_test:
         raise ConfigError(
             f"hydra.sweeper.objective={name}: the best of many trials by the test split is better "
             "there than on new photos, so nothing would be left to measure it by. Choose by "

@@ -1,0 +1,1 @@
+"""Split photos as folders: planned, written, verified."""
