@@ -6,6 +6,7 @@ handed over here and in the entry points, as plain values.
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,24 +18,32 @@ from torch import nn
 
 from project.callbacks.background import BackgroundCheckpointIO
 from project.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoint
+from project.callbacks.finetuning import Unfreezing
 from project.callbacks.loggers import csv_logger
 from project.callbacks.loops import Unobserved, use_resumable_loops
 from project.callbacks.predictions import PredictionWriter
 from project.callbacks.progress import ProgressReport
 from project.callbacks.pruning import Pruning
-from project.checking import FOR_TORCH, check_monitor
+from project.checking import FOR_JOINING, FOR_SOURCES, FOR_TORCH, check_monitor
 from project.choosing import AUTO
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
-from project.errors import ConfigError, EvenhandError, ModelError
+from project.errors import ConfigError, EvenhandError
 from project.launch.cli.hydra_versions import instantiate
 from project.launch.search.trial import RunningTrial
-from project.models.backbones import PREPARATION, prepare_backbone
+from project.models.auxiliary import auxiliary_weight
+from project.models.backbones import COMPLETION, PREPARATION, prepare_backbone
+from project.models.batch_norm import names_dropped
 from project.models.classifier import Classifier
+from project.models.joining import behead, former_head, put_on
 from project.models.normalize import normalization_of
+from project.models.trial import try_out
+from project.models.weights import load_weights, refuse_two_sources
 from project.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
+
+Size = tuple[int, int]
 
 _TARGET = "_target_"
 _PARTS_OF_DATA = ("sampler", "oversampling", "augmentation", "mixing")
@@ -51,7 +60,7 @@ def datamodule(cfg: DictConfig) -> PhotoDataModule:
         DataError: If the photos cannot be found.
     """
     module: PhotoDataModule = _build(
-        cfg.data,
+        _resolved_without(cfg.data, *FOR_SOURCES),
         "data",
         **{name: part(cfg, name) for name in _PARTS_OF_DATA},
         seed=cfg.seed,
@@ -107,12 +116,14 @@ def classifier(cfg: DictConfig, classes: Sequence[str], class_counts: Sequence[i
         loss=_build(cfg.loss, "loss", class_counts=list(class_counts)),
         optimizer=part(cfg, "optimizer"),
         scheduler=part(cfg, "scheduler"),
+        finetuning=part(cfg, "finetune") if cfg.get("finetune") is not None else None,
         classes=classes,
         mean=mean,
         std=std,
         monitor=cfg.monitor,
         monitor_mode=cfg.monitor_mode,
         seed=cfg.seed,
+        aux_weight=auxiliary_weight(cfg.model),
     )
 
 
@@ -139,7 +150,9 @@ def trainer(
         ConfigError: If an argument is wrong, or no callback keeps the best epoch.
     """
     callbacks: list[pl.Callback] = [
-        PredictionWriter(run, data.catalog.relative_path, data.catalog.classes, data.test_split)
+        PredictionWriter(
+            run, data.photos.relative_path, data.catalog.classes, lambda: data.tested_on
+        )
     ]
     loggers: list[pl.loggers.Logger] = []
     for name, node in cfg.callbacks.items():
@@ -148,6 +161,7 @@ def trainer(
     if training:
         _check_keeps_best(callbacks)
         callbacks.append(ProgressReport(run, cfg.monitor, cfg.monitor_mode))
+        callbacks.append(Unfreezing(pretrained=_starts_from_weights(cfg.model)))
         callbacks += [Pruning(trial)] if (trial := RunningTrial.of_this_process()) else []
         loggers = [csv_logger(run, metrics_csv)]
         known = tracked_as or {}
@@ -198,6 +212,10 @@ def _placed(node: DictConfig) -> DictConfig:
     return placed
 
 
+def _starts_from_weights(node: DictConfig) -> bool:
+    return bool(node.get("pretrained")) or node.get("checkpoint_path") is not None
+
+
 def _check_keeps_best(callbacks: Sequence[pl.Callback]) -> None:
     if not any(isinstance(callback, BestCheckpoint) for callback in callbacks):
         raise ConfigError(
@@ -206,45 +224,74 @@ def _check_keeps_best(callbacks: Sequence[pl.Callback]) -> None:
         )
 
 
-def unprepared_backbone(node: DictConfig, num_classes: int) -> nn.Module:
-    """Builds a network without what is done to any network, such as compiling it.
+def unprepared_backbone(node: DictConfig, num_classes: int, size: Size) -> nn.Module:
+    """Builds a network with its head, without what is done to any, such as compiling it.
 
     Args:
         node: The configuration's ``model``.
         num_classes: Length of the class list.
+        size: Height and width of the pictures, in pixels.
 
     Raises:
         ConfigError: If an argument is unknown or of the wrong type.
-        ModelError: If the network or its weights cannot be had.
+        ModelError: If the network, its features or its weights cannot be had.
+        RunError: If the weights are to be those of a run that has none.
     """
-    own = OmegaConf.create({k: v for k, v in node.items() if k not in PREPARATION})
-    built: nn.Module = _build(own, "model", num_classes=num_classes)
+    checkpoint_path = _weights_file(node.get("checkpoint_path"))
+    refuse_two_sources(bool(node.get("pretrained")), checkpoint_path)
+    built: nn.Module = _build(
+        _without(node, *PREPARATION, *COMPLETION), "model", num_classes=num_classes
+    )
+    if node.get("head") is not None:
+        _join_head(built, node, num_classes, size)
+    if checkpoint_path is not None:
+        load_weights(
+            built,
+            checkpoint_path,
+            num_classes,
+            former_head=lambda: former_head(built, size),
+            may_lack=names_dropped(built, node.get("batch_norm", "keep")),
+        )
     return built
 
 
-def _backbone(node: DictConfig, num_classes: int, size: tuple[int, int]) -> nn.Module:
+def _weights_file(given: str | None) -> str | Path | None:
+    """What is given, or the best weights of a run if its directory is."""
+    if given is None or not Path(given).is_dir():
+        return given
+    return RunDirectory.open(Path(given)).existing_checkpoint("best")
+
+
+def _join_head(backbone: nn.Module, node: DictConfig, num_classes: int, size: Size) -> None:
+    if node.get("aux_logits"):
+        raise ConfigError(
+            "model.aux_logits=true: expected the network's own head, beside which its auxiliary "
+            f"ones learn, got {node.head.get(_TARGET)}. Set model.aux_logits=false or head=own."
+        )
+    shape = behead(backbone, node.head.get("features", "map"), size)
+    head = _build(
+        _without(node.head, *FOR_JOINING), "model.head", shape=shape, num_classes=num_classes
+    )
+    put_on(backbone, head)
+
+
+def _resolved_without(node: DictConfig, *keys: str) -> DictConfig:
+    """Without keys that the rest refers to."""
+    values: Any = OmegaConf.to_container(node, resolve=True)
+    return OmegaConf.create({k: v for k, v in values.items() if k not in keys})
+
+
+def _without(node: DictConfig, *keys: str) -> DictConfig:
+    return OmegaConf.create({k: v for k, v in node.items() if k not in keys})
+
+
+def _backbone(node: DictConfig, num_classes: int, size: Size) -> nn.Module:
     preparation = {key: node[key] for key in PREPARATION if key in node}
     if preparation.get("memory_format") == AUTO:  # of a run that ended before it chose
         preparation["memory_format"] = "channels_last"
-    built = unprepared_backbone(node, num_classes)
-    _try_out(built, size)
+    built = unprepared_backbone(node, num_classes, size)
+    try_out(built, size, with_auxiliary=bool(node.get("aux_logits")))
     return prepare_backbone(built, **preparation)
-
-
-def _try_out(backbone: nn.Module, size: tuple[int, int]) -> None:
-    """Has the network look at two blank pictures, before photos wait for it."""
-    training = backbone.training
-    backbone.eval()
-    try:
-        with torch.no_grad():
-            backbone(torch.zeros(2, 3, *size))
-    except Exception as error:  # whatever a network of the user's raises
-        raise ModelError(
-            f"model: {type(backbone).__name__} cannot take pictures of 3 channels and "
-            f"{size[0]} x {size[1]} pixels ({type(error).__name__}: {error}). Choose another "
-            "data.size or model."
-        ) from error
-    backbone.train(training)
 
 
 def _build(node: DictConfig, path: str, **joined: Any) -> Any:

@@ -12,19 +12,30 @@ from project.errors import ConfigError, suggestion
 from project.launch.composition.composed import plain
 from project.launch.composition.signatures import check_arguments
 from project.launch.placement import check_devices
-from project.models.backbones import PREPARATION
+from project.models.backbones import COMPLETION, PREPARATION
+from project.models.finetuning.plans import FineTuning
 from project.models.metrics import metric_names
 
 FOR_TORCH = ("matmul_precision",)
 """Keys of every trainer that are meant for torch and not for it."""
+FOR_JOINING = ("features",)
+"""Keys of every head that say what it is joined to."""
+FOR_SOURCES = ("background",)
+"""Keys of data that its source has too, by interpolation: they are short names for it."""
 
 _TARGET = "_target_"
 _KEYS = {
     "data", "sampler", "oversampling", "augmentation", "mixing",
-    "model", "loss", "optimizer", "scheduler",
+    "model", "loss", "optimizer", "scheduler", "finetune",
     "trainer", "callbacks", "logger", "paths",
     "seed", "monitor", "monitor_mode", "tags", "resume",
 }  # fmt: skip
+_OURS = {
+    "model": (*PREPARATION, *COMPLETION),
+    "model.head": FOR_JOINING,
+    "trainer": FOR_TORCH,
+    "data": FOR_SOURCES,
+}
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
 _MATMUL_PRECISIONS = ("highest", "high", "medium")
 
@@ -54,11 +65,27 @@ def check(cfg: DictConfig) -> None:
                     f"{group}.{name}: expected something to build, got {node!r}. Choose its option "
                     f"too ({group}=[default,{name}]), or give it a _target_."
                 )
+    _check_head(values["model"].get("head"))
+    _check_read_by_source(values["data"])
     for key, node in values.items():
         _check_node(node, key)
     check_devices(cfg.trainer)
     _check_validates(cfg.trainer)
     _check_chosen(cfg)
+    _check_finetuning(values.get("finetune"), cfg.trainer.max_epochs)
+
+
+def check_part(cfg: DictConfig, name: str) -> None:
+    """Compares one node of a configuration with signatures.
+
+    Args:
+        cfg: A composed configuration.
+        name: Key of the node, such as ``data``.
+
+    Raises:
+        ConfigError: Naming the key, what was expected and what was found.
+    """
+    _check_node(plain(cfg)[name], name)
 
 
 def _check_node(node: Any, path: str) -> None:
@@ -70,10 +97,32 @@ def _check_node(node: Any, path: str) -> None:
     for key, value in node.items():
         _check_node(value, f"{path}.{key}")
     if _TARGET in node:
-        ours = {"model": PREPARATION, "trainer": FOR_TORCH}.get(path, ())
+        ours = _OURS.get(path, ())
         given = {k: v for k, v in node.items() if k not in _HYDRA_KEYS | set(ours)}
         given = {k: v for k, v in given.items() if v != AUTO or f"{path}.{k}" not in CHOSEN}
         check_arguments(_target(node[_TARGET], path), given, path)
+
+
+def _check_head(node: Any) -> None:
+    if node is not None and not (isinstance(node, dict) and _TARGET in node):
+        raise ConfigError(
+            f"model.head: expected something to build, got {node!r}. Choose an option (head=gap), "
+            "or give it a _target_."
+        )
+
+
+def _check_read_by_source(data: dict[str, Any]) -> None:
+    """A short name that the source does not follow would be ignored."""
+    for key in FOR_SOURCES:
+        if key not in data:
+            continue
+        found = data["source"].get(key, "no such key")
+        if found != data[key]:
+            raise ConfigError(
+                f"data.{key}={data[key]}: expected a source that follows it, got {found} at "
+                f"data.source.{key}. Set data.{key} alone, or leave it out where the source has no "
+                "such key."
+            )
 
 
 def check_monitor(monitor: str, mode: str, classes: Sequence[str]) -> None:
@@ -130,6 +179,20 @@ def _check_validates(node: DictConfig) -> None:
             f"trainer.check_val_every_n_epoch={every}: expected at most {epochs}, which is "
             "trainer.max_epochs."
         )
+
+
+def _check_finetuning(node: dict[str, Any] | None, max_epochs: int | None) -> None:
+    """Whose mistakes would show only when all photos have been read, or hours later."""
+    if node is None:  # of a run that was begun before there was a choice
+        return
+    arguments = {key: value for key, value in node.items() if key not in _HYDRA_KEYS}
+    plan = _target(node[_TARGET], "finetune")(**arguments)
+    if not isinstance(plan, FineTuning):
+        raise ConfigError(
+            f"finetune._target_: expected what gives a FineTuning, got {node[_TARGET]}, which "
+            f"gives a {type(plan).__name__}. Take one of project.models.finetuning.plans."
+        )
+    plan.check_within(max_epochs)
 
 
 def _target(name: str, path: str) -> Any:

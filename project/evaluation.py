@@ -1,7 +1,6 @@
 """Measures a finished run again, on its own photos or on others."""
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,6 +22,7 @@ from project.runs.record import RunRecord, read_record
 from project.runs.saved_config import read_config
 
 _SPLITS = ("train", "val", "test")
+_NAMED = "test_"  # begins what data.split calls a named test set
 _SPLITTING = (
     "classes", "val_fraction", "test_fraction", "resplit", "folds", "fold", "split_seed",
     "split_file",
@@ -44,7 +44,6 @@ def evaluate(cfg: DictConfig) -> RunRecord:
     """
     directory = RunDirectory(Path(cfg.paths.run))
     with recorded(cfg, directory, Origin(kind="evaluation")) as record:
-        split = _split(cfg.data.split)
         of_run = RunDirectory.open(Path(cfg.run))
         run = read_record(of_run)
         weights = of_run.existing_checkpoint(cfg.checkpoint)
@@ -52,16 +51,18 @@ def evaluate(cfg: DictConfig) -> RunRecord:
             raise RunError(f"{of_run.path}: the run ended before it knew its classes. Train again.")
         own_data = "_target_" not in cfg.data
         merged = _merged(cfg, of_run)
+        split = _split(cfg.data.split, merged)
         check(merged)
         with record.stage("scan"):
             data = build.datamodule(merged)
             data.freeze(run.classes, split, of_run.splits_file if own_data else None)
             describe_split(record, data, run, split)
         model = build.classifier(merged, run.classes, list(run.counts["train"].values()))
+        model.test_stage = split
         trainer = build.trainer(merged, directory, data, training=False)
         with record.stage("test"), ctrl_c_raises(trainer):
             trainer.test(model, data, ckpt_path=str(weights), weights_only=True, verbose=False)
-        record.metrics = _named(metrics_of(trainer), split)
+        record.metrics = metrics_of(trainer)
     if first_process():
         report(directory, record)
         if own_data and cfg.checkpoint == "best":
@@ -69,11 +70,13 @@ def evaluate(cfg: DictConfig) -> RunRecord:
     return record
 
 
-def _split(name: str) -> Any:
-    if name not in _SPLITS:
+def _split(name: str, merged: DictConfig) -> str:
+    """The name of a split, or of a test set that the run or this command line names."""
+    known = [*_SPLITS, *(f"{_NAMED}{one}" for one in merged.data.get("tests") or {})]
+    if name not in known:
         raise ConfigError(
-            f"data.split: expected one of {', '.join(_SPLITS)}, got {name!r}."
-            f"{suggestion(str(name), _SPLITS)}"
+            f"data.split: expected one of {', '.join(known)}, got {name!r}."
+            f"{suggestion(str(name), known)}"
         )
     return name
 
@@ -92,7 +95,9 @@ def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
         look = {k: merged.data[k] for k in _LOOK if f"data.{k}" not in overridden}
         merged.data = {**chosen, **look}
     else:
+        tests = {**(merged.data.get("tests") or {}), **(chosen.pop("tests", None) or {})}
         merged.data.update({k: v for k, v in chosen.items() if v is not None})
+        merged.data.update({"tests": tests} if tests else {})
     merged.paths = cfg.paths
     merged.trainer.update(strategy="auto", num_nodes=1, sync_batchnorm=False)
     merged.trainer.update(cfg.trainer)
@@ -100,8 +105,3 @@ def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
         if key in merged.model:  # the weights are the run's
             merged.model[key] = nothing
     return merged
-
-
-def _named(metrics: dict[str, float], split: str) -> dict[str, float]:
-    """Lightning tests under the name test, whatever split it was given."""
-    return {f"{split}/{name.removeprefix('test/')}": value for name, value in metrics.items()}

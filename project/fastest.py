@@ -8,8 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 from project import build
 from project.choosing import AUTO, choose
 from project.data.fit import square
-from project.models.backbones import PREPARATION
+from project.models.batch_norm import convert_batch_norm
 from project.models.timing import Way, milliseconds_per_step, random_state_kept, ways
+
+_WAYS = ("compile", "memory_format")  # to compute the same network
 
 
 def with_fastest(cfg: DictConfig, num_classes: int) -> tuple[DictConfig, dict[str, float]]:
@@ -51,11 +53,12 @@ def _measured(cfg: DictConfig, num_classes: int) -> tuple[Way, dict[str, float]]
     # Other weights take as long.
     fresh = {"pretrained": False, "checkpoint_path": None}
     drawn = {key: fresh.get(key, value) for key, value in cfg.model.items()}
-    node = OmegaConf.create({k: v for k, v in drawn.items() if k not in PREPARATION})
+    node = OmegaConf.create({k: v for k, v in drawn.items() if k not in _WAYS})
 
     def measure() -> dict[Way, float]:
         with random_state_kept():
-            backbone = build.unprepared_backbone(node, num_classes)
+            backbone = build.unprepared_backbone(node, num_classes, size)
+            convert_batch_norm(backbone, node.get("batch_norm", "keep"))
             return milliseconds_per_step(backbone, tried, size, batch_size, device)
 
     question = {

@@ -32,7 +32,7 @@ def fingerprint(cfg: DictConfig) -> str | None:
     from project.errors import EvenhandError  # noqa: PLC0415
 
     try:
-        return build.datamodule(cfg).catalog.fingerprint
+        return build.datamodule(cfg).photos.fingerprint
     except EvenhandError:
         return None
 

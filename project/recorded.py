@@ -198,20 +198,21 @@ def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) 
 
     Args:
         record: Is completed.
-        directory: Gets the split as ``splits.csv``.
+        directory: Gets the split as ``splits.csv``, and a file for each named test set.
         data: The run's data.
     """
     _fill(record, data)
     if first_process():
         record.write(directory)  # a run that is killed can still be evaluated
-        write_bytes(directory.splits_file, data.catalog.splits_csv())
+        for split in ("test", *data.photos.tests):
+            write_bytes(directory.listed(split), data.photos.listed(split))
         _log_draws(record, data.plan.factors.tolist())
 
 
 def _fill(record: RunRecord, data: PhotoDataModule) -> None:
     catalog = data.catalog
     record.classes = list(catalog.classes)
-    record.counts = {split: catalog.counts(split) for split in ("train", "val", "test")}
+    record.counts = data.photos.counts()
     record.draws = dict(zip(catalog.classes, data.plan.draws.tolist(), strict=True))
     record.data = _facts(record, data)
     record.remark(data.remarks())
@@ -243,11 +244,11 @@ def describe_split(record: RunRecord, data: PhotoDataModule, run: RunRecord, spl
         record: Of the evaluation; is completed.
         data: Frozen to the run's classes.
         run: Record of the run.
-        split: The split that is evaluated.
+        split: The split, or the named test set, that is evaluated.
     """
     catalog = data.catalog
     record.classes = list(catalog.classes)
-    record.counts = {"train": run.counts["train"], split: catalog.counts(data.test_split)}
+    record.counts = {"train": run.counts["train"], split: catalog.counts(data.tested_rows)}
     record.data = _facts(record, data)
     record.messages += data.remarks()
 
@@ -256,10 +257,10 @@ def _facts(record: RunRecord, data: PhotoDataModule) -> DataFacts:
     catalog = data.catalog
     return DataFacts(
         root=str(catalog.root.resolve()),
-        fingerprint=catalog.fingerprint,
+        fingerprint=data.photos.fingerprint,
         images={split: sum(counts.values()) for split, counts in record.counts.items()},
         skipped=dict(catalog.skipped),
-        leaks=len(catalog.leaks),
+        leaks=len(catalog.leaks) + sum(map(len, data.photos.leaks.values())),
     )
 
 

@@ -154,9 +154,9 @@ def _refuse_other_images(
             f"got {', '.join(record.classes)}. Leave compare=true out, or set data.classes and "
             "data.class_map to those of the run."
         )
-    file = earlier.run.splits_file
+    file = earlier.run.listed(split)
     old = _images(file.read_bytes() if file.is_file() else b"", split)
-    new = _images(data.catalog.splits_csv(), split)
+    new = _images(data.photos.listed(split), split)
     if old != new:
         example = min(image[0] for image in old ^ new)
         raise ConfigError(

@@ -17,6 +17,7 @@ from project.checking import check
 from project.choosing import asks_for_fastest
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
+from project.diagnosing import diagnoses
 from project.fastest import with_fastest
 from project.launch.composition.composed import settled
 from project.launch.processes import (
@@ -38,6 +39,7 @@ from project.recorded import (
     report,
     tracked_as,
 )
+from project.report.scores import worst_test
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
 
@@ -96,7 +98,10 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         record.best = best_epoch(trainer, directory, cfg.monitor)
         with record.stage("test"), ctrl_c_raises(trainer):
             record.metrics = _measured(trainer, model, data, directory)
+            record.metrics |= _worst(record, cfg.monitor)
             record.milliseconds_per_image = _latency(trainer, model, cfg)
+            if first_process():
+                record.diagnoses = diagnoses(cfg, trainer, model, record, directory)
     if first_process():
         report(directory, record)
         log_results(trainer.loggers, directory, record)
@@ -149,16 +154,23 @@ def _latency(trainer: pl.Trainer, model: Classifier, cfg: DictConfig) -> float |
 def _measured(
     trainer: pl.Trainer, model: Classifier, data: PhotoDataModule, directory: RunDirectory
 ) -> dict[str, float]:
-    """Validation and test metrics of the best epoch."""
+    """Metrics of the best epoch on the validation split and in each test."""
     # The averaged weights are the checkpoint's. Lightning's callback would put the others back.
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [c for c in callbacks if not isinstance(c, WeightAveraging)]
     loggers, trainer.loggers = trainer.loggers, []  # the epoch has been logged once already
-    metrics: dict[str, float] = {}
-    tested = [trainer.test] if len(data.catalog.indices("test")) else []
-    for measure in (trainer.validate, *tested):
-        best = str(directory.checkpoint("best"))
-        measure(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+    best = str(directory.checkpoint("best"))
+    trainer.validate(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+    metrics = metrics_of(trainer)
+    trainer.loggers = loggers
+    tested = ["test"] if len(data.catalog.indices("test")) else []
+    for split in (*tested, *data.photos.tests):
+        data.tested_on = model.test_stage = split
+        trainer.test(model, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
         metrics |= metrics_of(trainer)
-        trainer.loggers = loggers
     return metrics
+
+
+def _worst(record: RunRecord, monitor: str) -> dict[str, float]:
+    worst = worst_test(record, monitor)
+    return worst.metrics if worst is not None else {}

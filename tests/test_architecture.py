@@ -24,10 +24,10 @@ BELOW = {
     "launch": {"runs"},
 }
 HYDRA_MAY = {
-    "build", "checking", "choosing", "fastest", "cache", "recorded", "launch", "fingerprints",
-    "sweep", "searching",
+    "build", "checking", "choosing", "diagnosing", "fastest", "cache", "recorded", "launch",
+    "fingerprints", "sweep", "searching",
     "train", "training", "resuming", "evaluate", "evaluation", "rerun", "rerunning", "compare",
-    "comparison",
+    "comparison", "prepare", "preparing",
 }  # fmt: skip
 HEAVY = (
     "torch", "pytorch_lightning", "timm", "albumentations", "wandb", "matplotlib", "pandas", "scipy"
@@ -107,7 +107,9 @@ def test_no_import_goes_in_a_circle(graph: grimp.ImportGraph) -> None:
     assert not circles
 
 
-@pytest.mark.parametrize("entry", ["train", "evaluate", "rerun", "compare", "sweep", "cache"])
+@pytest.mark.parametrize(
+    "entry", ["train", "evaluate", "rerun", "compare", "sweep", "cache", "prepare"]
+)
 def test_entry_point_starts_without_heavy_imports(entry: str) -> None:
     code = f"import sys, project.{entry}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

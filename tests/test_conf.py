@@ -32,17 +32,21 @@ NEEDS = {
     "model=timm": ["model.name=test_resnet"],
     "model=torchvision": ["model.name=resnet18"],
     "model=custom": ["model._target_=project.models.small_cnn.SmallCNN"],
+    "model=cats_dogs": ["data.size=256"],
+    "model=head_direction": ["model.adaptive=true", "model.width=0.1"],
     "optimizer=timm": ["optimizer.opt=lamb"],
     "trainer=ddp": ["trainer.accelerator=cpu"],
     "hydra=cache": ["action=prune"],
     "hydra=compare": ["runs=somewhere"],
     "hydra=sweep": ["dir=somewhere"],
+    "hydra=prepare": ["to=somewhere"],
 }
 NEEDS_GPU = set() if torch.cuda.is_available() else {"trainer=gpu", "trainer=fsdp"}
 SETTINGS = {"paths", "hydra"}
 OVERLAYS = {"debug", "experiment", "sweep"}
 PARTS = {"sampler", "oversampling", "augmentation", "mixing"}
-LARGE = {"model=vgg11", "model=alexnet", "model=resnet50"}  # hundreds of megabytes of weights
+# Hundreds of megabytes of weights.
+LARGE = {"model=vgg11", "model=alexnet", "model=resnet50", "model=cats_dogs"}
 
 
 def composed(compose_config: Compose, option: str) -> Any:
@@ -108,7 +112,42 @@ def test_constructor_begins_with_its_target(option: str) -> None:
     lines = (FOLDER / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     first = next(line for line in lines if line and not line.startswith("#"))
     named = group in ("callbacks", "logger") and re.fullmatch(r"\w+:|\{\}", first)
-    assert first.startswith(("_target_:", "defaults:")) or named
+    assert first.startswith(("_target_:", "defaults:")) or named or option == "head=own"
+
+
+@pytest.mark.parametrize("case", ["cats_dogs", "car_damage", "traffic_signs", "surface_crack"])
+def test_option_for_photos_reads_the_layout_that_its_drawn_one_writes(
+    compose_config: Compose, tmp_path: Path, case: str
+) -> None:
+    small = ["data.source.scale=0.01", "data.source.image_size=16", f"data.root={tmp_path}/photos"]
+    drawn = compose_config("train", f"data={case}_drawn", *small)
+    listing = build.part(drawn.data, "source")(root=drawn.data.root).listing()
+    photos = compose_config("train", f"data={case}", f"data.root={tmp_path}/photos")
+    found = build.part(photos.data, "source")(root=photos.data.root).listing()
+    assert found["path"].equals(listing["path"])
+    assert found["label"].equals(listing["label"])
+    assert drawn.data.classes == photos.data.classes
+
+
+def test_photos_of_one_traffic_sign_are_a_group(compose_config: Compose, tmp_path: Path) -> None:
+    names = ["Train/3/00003_00001_00029.png", "Train/00007/00001_00029.png"]
+    for name in [*names, names[0].replace("29", "28")]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    data = compose_config("train", "data=traffic_signs").data
+    listing = build.part(data, "source")(root=tmp_path).listing()
+    assert listing["group"].to_pylist() == ["00007/00001", "3/00003_00001", "3/00003_00001"]
+
+
+def test_background_is_a_short_name_that_the_source_follows(compose_config: Compose) -> None:
+    cfg = compose_config("train", "data=faces", "data.background=varied")
+    assert cfg.data.source.background == "varied"
+    assert [cfg.data.tests[name].background for name in cfg.data.tests] == ["shared", "shifted"]
+    check(cfg)
+    with pytest.raises(ConfigError, match=r"data\.background=shared: .* got varied at data"):
+        check(compose_config("train", "data=faces", "data.source.background=varied"))
+    with pytest.raises(ConfigError, match=r"data\.background=varied: .* got no such key"):
+        check(compose_config("train", "+data.background=varied"))
 
 
 def test_saved_configuration_is_plain(compose_config: Compose) -> None:

@@ -103,6 +103,9 @@ def test_command_of_the_readme_runs(
     line = line.replace("path/to/run", str(finished_run))
     line = line.replace("path/to/sweep", str(left_sweep))
     line = line.replace("path/to/stopped", str(stopped_run))
+    line = line.replace("path/to/prepared", str(tmp_path / "prepared"))
+    for other in ("path/to/indoors", "path/to/outdoors"):
+        line = line.replace(other, str(own_photos))
     arguments = shlex.split(line)[1:]
     if "project.train" in arguments and "resume=" not in line:
         known = any(argument.startswith("data=") for argument in arguments)
@@ -126,6 +129,9 @@ def test_command_of_the_readme_runs(
         return
     if "project.cache" in line:
         assert "images" in done.stdout or "Kept:" in done.stdout
+        return
+    if "project.prepare" in line:
+        assert (tmp_path / "prepared" / "splits.csv").exists()
         return
     if "resume=" in line:
         assert RunDirectory(stopped_run).predictions("test").exists()

@@ -130,6 +130,13 @@ FEATURES = {
     "steps": "trainer.max_steps=10 trainer.max_epochs=-1 scheduler=none",
     "bf16": "trainer.precision=bf16-mixed trainer.gradient_clip_val=0.5",
     "workers": "data.num_workers=2 augmentation=strong",
+    # Stopped in the midst of a stage, and in the validation before layers thaw.
+    "gradual": "finetune=gradual finetune.unfreeze_at=[1,2] model=small_cnn model.width=8 "
+    "model.depth=3 model.dropout=0.5 callbacks=[default,ema] callbacks.ema.decay=0.9 "
+    "trainer.gradient_clip_val=0.1 optimizer.fused=true",
+    "linear_probe": "finetune=linear_probe scheduler=one_cycle model=timm model.name=test_resnet "
+    "model.drop_rate=0.5 data.size=32",
+    "discriminative": "finetune=discriminative scheduler=plateau scheduler.patience_epochs=0",
 }
 
 

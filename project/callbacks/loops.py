@@ -122,6 +122,11 @@ class ResumableFitLoop(_FitLoop):
             module.urgency = lambda: self.urgency
         super().on_run_start()
 
+    def _warn_if_modules_in_eval_mode(self) -> None:
+        """Warns of layers that are not in training, unless they are frozen."""
+        if not getattr(self.trainer.lightning_module, "freezes", False):
+            super()._warn_if_modules_in_eval_mode()
+
     def on_advance_start(self) -> None:
         """Begins an epoch, or goes on in one; then the progress bar still has to hear of it."""
         super().on_advance_start()

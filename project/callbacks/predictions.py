@@ -21,22 +21,23 @@ class PredictionWriter(pl.Callback):
 
     Args:
         run: The run's directory.
-        path_of: Catalog row to the photo's path below the root.
+        path_of: Name of a split or of a named test set, and row in its catalog, to the photo's path
+            below its root.
         classes: Class names in label order.
-        test_split: Name of the split that ``trainer.test`` evaluates.
+        tested_on: Names what ``trainer.test`` evaluates.
     """
 
     def __init__(
         self,
         run: RunDirectory,
-        path_of: Callable[[int], str],
+        path_of: Callable[[str, int], str],
         classes: Sequence[str],
-        test_split: str = "test",
+        tested_on: Callable[[], str] = lambda: "test",
     ) -> None:
         self._run = run
         self._path_of = path_of
         self._classes = list(classes)
-        self._test_split = test_split
+        self._tested_on = tested_on
         self._rows: list[tuple[Tensor, ...]] = []
 
     def on_validation_batch_end(
@@ -61,9 +62,9 @@ class PredictionWriter(pl.Callback):
             self._write(trainer, "val")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the predictions of the evaluated split."""
+        """Writes the predictions of what was tested on."""
         del pl_module
-        self._write(trainer, self._test_split)
+        self._write(trainer, self._tested_on())
 
     def _keep(self, outputs: dict[str, Tensor]) -> None:
         self._rows.append(tuple(outputs[part].cpu() for part in _PARTS))
@@ -74,7 +75,7 @@ class PredictionWriter(pl.Callback):
         rows, labels, logits = (_of_all_ranks(part, trainer) for part in mine)
         if not trainer.is_global_zero:
             return
-        paths = [self._path_of(int(row)) for row in rows]
+        paths = [self._path_of(split, int(row)) for row in rows]
         predictions = Predictions(rows, paths, labels, logits, self._classes)
         write_predictions(self._run, split, predictions)
 

@@ -67,7 +67,9 @@ def write_figures(run: RunDirectory, record: RunRecord) -> list[str]:
 def _caption(name: str) -> str:
     if name == "curves":
         return "Over the epochs, counted from 0"
-    return f"Confusion matrix of the {name.removeprefix('confusion_')} split"
+    split = name.removeprefix("confusion_")
+    what = "split" if split in ("train", "val", "test") else "set"
+    return f"Confusion matrix of the {split} {what}"
 
 
 def _text(file: Path) -> str:

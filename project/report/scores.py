@@ -9,6 +9,9 @@ from project.runs.record import RunRecord
 NOT_DEFINED = "–"
 # What is said about a class; every other metric is about a split as a whole.
 _OF_A_CLASS = ("recall", "precision", "f1", "support")
+_NAMED = "test_"  # begins the name of a test set that has one
+_WORST = "worst_test"
+_SMALL_IS_GOOD = ("loss", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,92 @@ def class_scores(record: RunRecord, split: str) -> list[ClassScore]:
     return [_class_score(record, split, name) for name in record.classes]
 
 
+@dataclass(frozen=True)
+class WorstTest:
+    """The test that a run did worst in.
+
+    Attributes:
+        split: The test split, or a named test set.
+        metric: What decided, such as ``macro_recall``.
+        value: What the run reached there.
+    """
+
+    split: str
+    metric: str
+    value: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """As a metric of the run, such as ``worst_test/macro_recall``."""
+        return {f"{_WORST}/{self.metric}": self.value}
+
+
 def measured_split(record: RunRecord) -> str:
-    """The split whose numbers are the result: test where there are any, else val, else train."""
-    measured = {name.partition("/")[0] for name in record.metrics}
-    return next((split for split in ("test", "val", "train") if split in measured), "val")
+    """The split whose numbers are the result: test where there are any, else val, else train.
+
+    Where nothing but a named test set was measured, that.
+    """
+    measured = [name.partition("/")[0] for name in record.metrics]
+    named = [split for split in measured if split.startswith(_NAMED)]
+    return next((split for split in ("test", "val", "train", *named) if split in measured), "val")
+
+
+def measured_tests(record: RunRecord) -> list[str]:
+    """The test split and the named test sets that were measured, in the order of the record."""
+    splits = dict.fromkeys(name.partition("/")[0] for name in record.metrics)
+    return [split for split in splits if split == "test" or split.startswith(_NAMED)]
+
+
+def worst_test(record: RunRecord, monitor: str) -> WorstTest | None:
+    """Finds the test in which a run did worst.
+
+    Args:
+        record: The run, with its metrics.
+        monitor: The metric of the validation split that its best epoch was found by.
+
+    Returns:
+        The first of the worst by the same metric; None where fewer than two tests have a number.
+    """
+    metric = monitor.partition("/")[2]
+    values = {
+        split: record.metrics.get(f"{split}/{metric}", math.nan) for split in measured_tests(record)
+    }
+    known = {split: value for split, value in values.items() if not math.isnan(value)}
+    if len(known) < 2:
+        return None
+    worst = max if metric in _SMALL_IS_GOOD else min
+    split = worst(known, key=known.__getitem__)
+    return WorstTest(split, metric, known[split])
+
+
+def worst_text(record: RunRecord) -> str:
+    """Names the test that a run did worst in, or is empty where it had no named test sets."""
+    worst = worst_test(record, record.best.monitor) if record.best else None
+    if worst is None:
+        return ""
+    number = f"{worst.value:.4f}" if worst.metric in _SMALL_IS_GOOD else percent(worst.value)
+    return f"{worst.split} ({worst.metric.replace('_', ' ')} {number})"
+
+
+def side_by_side(record: RunRecord) -> list[tuple[str, list[str]]]:
+    """What was reached in each test, for people.
+
+    Args:
+        record: The run.
+
+    Returns:
+        Rows of a heading and a text for each of `measured_tests`; none where there is only one.
+    """
+    splits = measured_tests(record)
+    if len(splits) < 2:
+        return []
+    metrics = {"macro recall": "macro_recall", "accuracy": "accuracy", "macro F1": "macro_f1"}
+    metrics |= {f"recall {name}": f"recall/{name}" for name in record.classes}
+    images = [str(sum(record.counts.get(split, {}).values())) for split in splits]
+    return [("images", images)] + [
+        (heading, [percent(record.metrics.get(f"{split}/{name}", math.nan)) for split in splits])
+        for heading, name in metrics.items()
+    ]
 
 
 def overall_metrics(record: RunRecord) -> dict[str, float]:
@@ -101,6 +186,21 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def shown(value: float | str | None) -> str:
+    """A piece of evidence: a number with as many digits as say something.
+
+    Args:
+        value: Of a diagnosis; None, as files have it, where a number is not defined.
+
+    Example:
+        >>> shown(944), shown(0.69314), shown("cat")
+        ('944', '0.6931', 'cat')
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOT_DEFINED
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def best_epoch(record: RunRecord) -> str:

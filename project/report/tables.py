@@ -7,7 +7,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from project.report.scores import best_epoch, class_scores, measured_split, percent, skipped
+from project.report.scores import (
+    best_epoch,
+    class_scores,
+    measured_split,
+    measured_tests,
+    percent,
+    side_by_side,
+    skipped,
+    worst_text,
+)
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord
 
@@ -43,6 +52,27 @@ def class_table(record: RunRecord, split: str = "test") -> Table:
     return table
 
 
+def side_by_side_table(record: RunRecord) -> Table | None:
+    """Tabulates what was reached in each test, side by side.
+
+    Args:
+        record: The run.
+
+    Returns:
+        A table with a column a test; None where there is only one.
+    """
+    rows = side_by_side(record)
+    if not rows:
+        return None
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("test set", min_width=_MIN_NAME_WIDTH, overflow="fold")
+    for split in measured_tests(record):
+        table.add_column(Text(split, overflow="fold"), justify="right", overflow="fold")
+    for heading, cells in rows:
+        table.add_row(Text(heading), *cells)
+    return table
+
+
 def summary(record: RunRecord, run: RunDirectory, split: str = "test") -> list[tuple[str, str]]:
     """Says in a few lines how the run went.
 
@@ -59,8 +89,10 @@ def summary(record: RunRecord, run: RunDirectory, split: str = "test") -> list[t
         (heading, percent(record.metrics.get(f"{split}/{metric}", math.nan)))
         for heading, metric in names.items()
     ]
+    lines += [("worst test", worst_text(record))]
     lines += [("best epoch", best_epoch(record)), ("skipped", skipped(record))]
     lines += [("warning", message) for message in record.messages]
+    lines += [("diagnosis", found.sentence) for found in record.diagnoses]
     if record.state != "finished":
         lines.append(("state", f"{record.state}: what is above may be incomplete"))
     lines.append(("run directory", str(run.path)))
@@ -68,7 +100,7 @@ def summary(record: RunRecord, run: RunDirectory, split: str = "test") -> list[t
 
 
 def print_result(record: RunRecord, run: RunDirectory, console: Console) -> None:
-    """Prints the table and the summary.
+    """Prints the tables and the summary.
 
     Args:
         record: The run.
@@ -78,6 +110,9 @@ def print_result(record: RunRecord, run: RunDirectory, console: Console) -> None
     split = measured_split(record)
     console.print(class_table(record, split))
     console.print()
+    if (table := side_by_side_table(record)) is not None:
+        console.print(table)
+        console.print()
     lines = summary(record, run, split)
     width = max(len(heading) for heading, _ in lines)
     for heading, text in lines:

@@ -58,7 +58,8 @@ class _Read:
 def align(groups: Sequence[Group], split: str = "test", *, strict: bool = True) -> Alignment:
     """Reads the predictions of all runs, in one order of images.
 
-    Images are the same where path, label and content are. Contents come from ``splits.csv``.
+    Images are the same where path, label and content are. Contents come from ``splits.csv``, or
+    from the file of the named test set.
 
     Args:
         groups: The groups that are to be compared.
@@ -79,7 +80,7 @@ def align(groups: Sequence[Group], split: str = "test", *, strict: bool = True) 
     if strict:
         _refuse(unfinished, len(records))
     finished = {run: record for run, record in records.items() if run not in unfinished}
-    contents = _contents_of(finished)
+    contents = _contents_of(finished, split)
     reads = {run: _read(run, records[run], split, contents[run]) for run in finished}
     _require_some(reads, unfinished)
     if strict:
@@ -88,7 +89,7 @@ def align(groups: Sequence[Group], split: str = "test", *, strict: bool = True) 
     remarks = [f"Left out: {run.path} is {why}." for run, why in unfinished.items()]
     remarks += _losses(reads, classes, len(images), split)
     kept = [_kept(group, reads) for group in groups]
-    units = units_of(next(iter(reads)), images)
+    units = units_of(next(iter(reads)), images, split)
     remarks += _grouped(units)
     labels = np.array([classes.index(image[1]) for image in images], dtype=np.int64)
     return Alignment(
@@ -119,34 +120,44 @@ def _read(
     return _Read(run, record, said, images)
 
 
-def _contents_of(runs: Iterable[RunDirectory]) -> dict[RunDirectory, dict[str, str] | None]:
+def _contents_of(
+    runs: Iterable[RunDirectory], split: str
+) -> dict[RunDirectory, dict[str, str] | None]:
     """Digest of each photo by its path; None for all where one of the runs did not keep them."""
     kept: dict[RunDirectory, dict[str, str] | None] = {}
     for run in runs:
-        rows = split_rows(run)
+        rows = split_rows(run, split)
         kept[run] = {row["path"]: row["content_hash"] for row in rows if row.get("content_hash")}
     return kept if all(kept.values()) else dict.fromkeys(kept)
 
 
-def split_rows(run: RunDirectory) -> list[dict[str, str]]:
-    """What a run kept of its photos: path, label, split, group and digest of each, as text."""
-    if not run.splits_file.is_file():
+def split_rows(run: RunDirectory, split: str = "test") -> list[dict[str, str]]:
+    """What a run kept of its photos: path, label, split, group and digest of each, as text.
+
+    Args:
+        run: The run.
+        split: Any split for the photos of all of them, or a named test set for those of that.
+    """
+    if not run.listed(split).is_file():
         return []
-    with run.splits_file.open(encoding="utf-8", newline="") as file:
+    with run.listed(split).open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row.get("path")]
 
 
-def units_of(run: RunDirectory, images: Sequence[Image]) -> npt.NDArray[np.int64]:
+def units_of(
+    run: RunDirectory, images: Sequence[Image], split: str = "test"
+) -> npt.NDArray[np.int64]:
     """Numbers what belongs together: images of one group, and crops of one photo.
 
     Args:
         run: One that knows all of the images.
         images: The images.
+        split: Where they are from.
 
     Returns:
         Number of what each image belongs to, int64 ``(N,)``.
     """
-    group_of = {row["path"]: row["group"] for row in split_rows(run) if row.get("group")}
+    group_of = {row["path"]: row["group"] for row in split_rows(run, split) if row.get("group")}
     names = [(group_of.get(path, ""), "" if path in group_of else path) for path, *_ in images]
     number = {name: place for place, name in enumerate(dict.fromkeys(names))}
     return np.array([number[name] for name in names], dtype=np.int64)

@@ -78,6 +78,10 @@ class RunDirectory:
         """Which photo belongs to which split."""
         return self.path / "splits.csv"
 
+    def listed(self, split: str) -> Path:
+        """Which photos a split has, in `splits_file`, or a named test set, in a file of its own."""
+        return self.path / f"{split}.csv" if split.startswith("test_") else self.splits_file
+
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
@@ -146,7 +150,8 @@ class RunDirectory:
                 shutil.rmtree(place, ignore_errors=True)
             else:
                 place.unlink(missing_ok=True)
-        for file in (self.metrics_file, self.splits_file, self.report_file):
+        listed = (self.splits_file, *self.path.glob("test_*.csv"))
+        for file in (self.metrics_file, *listed, self.report_file):
             file.unlink(missing_ok=True)
 
     def check_writable(self) -> None:

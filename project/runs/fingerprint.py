@@ -11,6 +11,7 @@ from typing import Any
 # `data.root` (other photos), `trainer.devices` and `trainer.precision` (other rounding) count.
 CANNOT_CHANGE_A_RESULT = (
     "callbacks.*.run_dir",  # a new one for every run
+    "callbacks.diagnoses",  # only looks on
     "callbacks.last.checkpoint_minutes",  # a run goes on to the same results
     "callbacks.learning_rate",  # logs it
     "callbacks.progress",
@@ -31,7 +32,7 @@ CANNOT_CHANGE_A_RESULT = (
     "trainer.profiler",
 )
 # Where photos, labels and split lie. Which they are, the fingerprint of the data says better.
-PLACES_OF_DATA = ("data.root", "data.source.table", "data.split_file")
+PLACES_OF_DATA = ("data.root", "data.source.table", "data.split_file", "data.tests")
 _DIGITS = 16
 
 
@@ -92,6 +93,15 @@ def can_change_a_result(key: str) -> bool:
         key: Dotted, or the name of a group.
     """
     return not _covered(key, CANNOT_CHANGE_A_RESULT)
+
+
+def places_data(key: str) -> bool:
+    """Whether a key says where photos, labels or split lie.
+
+    Args:
+        key: Dotted.
+    """
+    return _covered(key, PLACES_OF_DATA)
 
 
 def flattened(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from project.runs.fingerprint import PLACES_OF_DATA, can_change_a_result, flattened
+from project.runs.fingerprint import can_change_a_result, flattened, places_data
 from project.runs.names import run_name
 
 Switches = dict[str, str | None]
@@ -111,7 +111,7 @@ def _matters(key: str, differing: Sequence[str], recipes: Sequence[Recipe]) -> b
     """Whether an override may be behind a difference."""
     if all(key.partition(".")[0] not in recipe.config for recipe in recipes):
         return _overlays_differ(key, recipes)
-    if key in PLACES_OF_DATA and "data.fingerprint" in differing:
+    if places_data(key) and "data.fingerprint" in differing:
         return True
     return any(_same_branch(key, other) for other in differing)
 

@@ -47,9 +47,9 @@ class DataFacts:
     Attributes:
         root: Where the photos were.
         fingerprint: Changes when a photo, a label or a split does.
-        images: Images per split.
+        images: Images per split and named test set.
         skipped: Path of each unusable photo, and what is wrong with it.
-        leaks: Photos of val or test that are also in train, byte for byte.
+        leaks: Photos of val, test or a named test set that are also in train, byte for byte.
     """
 
     root: str = ""
@@ -57,6 +57,21 @@ class DataFacts:
     images: Counts = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     leaks: int = 0
+
+
+@dataclass
+class Diagnosis:
+    """Something about a training that a reader should know.
+
+    Attributes:
+        name: What it is, in snake case, such as ``collapse``.
+        sentence: What is seen, since when, what it usually means, and what to try.
+        evidence: The numbers that it rests on.
+    """
+
+    name: str
+    sentence: str
+    evidence: dict[str, float | str] = field(default_factory=dict)
 
 
 @dataclass
@@ -99,7 +114,7 @@ class RunRecord:
             not defined (the recall of a class without images) is NaN.
         best: The checkpoint that was tested.
         classes: Class names; the model's outputs are in this order.
-        counts: Images by class, for each split.
+        counts: Images by class, for each split and named test set.
         draws: Draws per epoch by class, after sampler and oversampling.
         data: What the run learned from.
         code: Version of the code; None outside a checkout.
@@ -111,6 +126,7 @@ class RunRecord:
         step_milliseconds: Of a training step, by precision and memory format, where the fastest
             were to be taken; the configuration has what was.
         messages: What a reader of the results should be warned of.
+        diagnoses: What is wrong with the training, as far as its numbers show it.
         error: What ended the run too early.
     """
 
@@ -140,6 +156,7 @@ class RunRecord:
     milliseconds_per_image: float | None = None
     step_milliseconds: dict[str, float] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
     error: Failure | None = None
 
     def write(self, run: RunDirectory) -> None:
@@ -319,6 +336,8 @@ def _from_plain(plain: Mapping[str, Any]) -> RunRecord:
         record.code = CodeVersion(**_known(CodeVersion, code))
     if hardware := plain.get("hardware"):
         record.hardware = Hardware(**_known(Hardware, hardware))
+    found = plain.get("diagnoses", [])
+    record.diagnoses = [Diagnosis(**_known(Diagnosis, diagnosis)) for diagnosis in found]
     if failure := plain.get("error"):
         record.error = Failure(**_known(Failure, failure))
     return record

@@ -5,7 +5,7 @@ import pytest
 from project.errors import RunError
 from project.report.page import write_report
 from project.runs.directory import RunDirectory
-from project.runs.record import Failure, RunRecord
+from project.runs.record import Diagnosis, Failure, RunRecord
 
 
 class Page(HTMLParser):
@@ -32,6 +32,16 @@ def reported(run: RunDirectory, record: RunRecord) -> Page:
     record.write(run)
     assert write_report(run) == run.report_file
     return Page(run)
+
+
+def test_tests_stand_side_by_side_and_the_worst_is_named(
+    run: RunDirectory, record: RunRecord
+) -> None:
+    assert "side by side" not in reported(run, record).words
+    record.metrics |= {"test_b/macro_recall": 0.5, "test_b/recall/모자": 0.25}
+    words = reported(run, record).words
+    assert "Worst test: test_b (macro recall 50.0 %) test test_b images 114 0" in words
+    assert "recall 모자 79.2 % 25.0 %" in words
 
 
 def test_the_page_says_it_all(run: RunDirectory, record: RunRecord) -> None:
@@ -70,6 +80,16 @@ def test_the_page_needs_nothing_else(run: RunDirectory, record: RunRecord) -> No
     assert not {"link", "iframe"} & set(page.tags)
     assert "@import" not in page.source
     assert "url(" not in page.source
+
+
+def test_diagnoses_stand_there_with_their_evidence(run: RunDirectory, record: RunRecord) -> None:
+    assert "Diagnoses" not in reported(run, record).words
+    evidence: dict[str, float | str] = {"class": "<hat>", "share_of_answers": 0.98765}
+    record.diagnoses = [Diagnosis("class_never_predicted", "No photo is a <hat>.", evidence)]
+    page = reported(run, record)
+    assert "Diagnoses class never predicted No photo is a <hat>. Evidence" in page.words
+    assert "class <hat> share of answers 0.9877" in page.words
+    assert "hat" not in page.tags
 
 
 def test_figures_lie_in_the_run_directory_too(run: RunDirectory, record: RunRecord) -> None:

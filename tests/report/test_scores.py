@@ -6,11 +6,15 @@ from project.report.scores import (
     best_epoch,
     class_scores,
     measured_split,
+    measured_tests,
     overall_metrics,
     percent,
+    side_by_side,
     skipped,
+    worst_test,
+    worst_text,
 )
-from project.runs.record import RunRecord
+from project.runs.record import Best, RunRecord
 
 
 def test_classes_are_scored_in_the_order_of_the_record(record: RunRecord) -> None:
@@ -33,6 +37,65 @@ def test_what_was_not_recorded_is_not_defined() -> None:
 def test_a_run_without_a_test_is_judged_by_val(record: RunRecord) -> None:
     assert measured_split(record) == "test"
     assert measured_split(RunRecord(metrics={"val/accuracy": 0.5})) == "val"
+
+
+def scored(**recalls: float) -> RunRecord:
+    """A run with these macro recalls, and losses that fall as they rise."""
+    metrics = {f"{split}/macro_recall": value for split, value in recalls.items()}
+    metrics |= {f"{split}/loss": 1 - value for split, value in recalls.items()}
+    counts = {split: {"hat": 3, "top": 4} for split in recalls}
+    best = Best("val/macro_recall", 0.9, 1)
+    return RunRecord(metrics=metrics, best=best, classes=["hat", "top"], counts=counts)
+
+
+def test_tests_are_listed_in_the_order_of_the_record() -> None:
+    assert measured_tests(scored(val=0.9, test=0.8, test_b=0.7, test_a=0.6)) == [
+        "test",
+        "test_b",
+        "test_a",
+    ]
+
+
+def test_run_without_a_test_split_is_judged_by_a_named_set_only_if_nothing_else_was() -> None:
+    assert measured_split(scored(val=0.9, test_a=0.6)) == "val"
+    assert measured_split(scored(test_b=0.6)) == "test_b"
+
+
+@pytest.mark.parametrize(
+    ("monitor", "value"), [("val/macro_recall", 0.4), ("val/loss", pytest.approx(0.6))]
+)
+def test_worst_test_is_the_lowest_score_or_the_largest_loss(monitor: str, value: float) -> None:
+    worst = worst_test(scored(val=0.1, test=0.8, test_a=0.4, test_b=0.7), monitor)
+    assert worst is not None
+    assert worst.split == "test_a"
+    assert worst.metrics == {f"worst_test/{monitor.removeprefix('val/')}": value}
+
+
+def test_what_is_not_a_number_is_not_the_worst_and_one_test_has_none() -> None:
+    record = scored(test=0.8, test_a=math.nan, test_b=0.9)
+    worst = worst_test(record, "val/macro_recall")
+    assert worst is not None
+    assert worst.split == "test"
+    assert worst_test(scored(val=0.1, test=0.8), "val/macro_recall") is None
+    assert worst_test(scored(test=0.8, test_a=math.nan), "val/macro_recall") is None
+
+
+def test_worst_test_reads_well() -> None:
+    record = scored(test=0.8, test_a=0.4)
+    assert worst_text(record) == "test_a (macro recall 40.0 %)"
+    record.best = Best("val/loss", 0.1, 1)
+    assert worst_text(record) == "test_a (loss 0.6000)"
+    assert worst_text(scored(test=0.8)) == worst_text(RunRecord()) == ""
+
+
+def test_tests_stand_side_by_side() -> None:
+    record = scored(test=0.8, test_a=0.4)
+    record.metrics["test_a/recall/top"] = 0.25
+    rows = dict(side_by_side(record))
+    assert rows["images"] == ["7", "7"]
+    assert rows["macro recall"] == ["80.0 %", "40.0 %"]
+    assert rows["recall top"] == ["–", "25.0 %"]
+    assert side_by_side(scored(val=0.5, test=0.8)) == []
 
 
 def test_metrics_of_single_classes_are_left_out_even_if_a_class_has_slashes() -> None:

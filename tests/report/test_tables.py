@@ -6,7 +6,7 @@ from rich.console import Console
 
 from project.report.tables import print_result
 from project.runs.directory import RunDirectory
-from project.runs.record import RunRecord
+from project.runs.record import Diagnosis, RunRecord
 
 
 def printed(record: RunRecord, run: RunDirectory, width: int = 80) -> list[str]:
@@ -58,6 +58,31 @@ def test_a_table_with_long_and_wide_names_keeps_to_80_columns_and_aligns(
     assert cell_len(table[0]) <= 80
     assert sum("4176/4176    100.0 %  100.0 %" in line for line in table) == 2
     assert any(line.startswith("No vehicles over ") for line in table)
+
+
+def test_diagnoses_stand_below_the_table(record: RunRecord, run: RunDirectory) -> None:
+    record.diagnoses = [Diagnosis("collapse", "All [photos] are one class.")]
+    lines = printed(record, run)
+    assert "diagnosis      All [photos] are one class." in [line.rstrip() for line in lines]
+
+
+def test_tests_stand_side_by_side(record: RunRecord, run: RunDirectory) -> None:
+    record.metrics |= {"test_[b]/macro_recall": 0.5, "test_[b]/recall/모자": 0.25}
+    record.counts["test_[b]"] = {"모자": 4}
+    lines = [line.split() for line in printed(record, run)]
+    assert ["test", "set", "test", "test_[b]"] in lines
+    assert ["images", "114", "4"] in lines
+    assert ["macro", "recall", "79.7", "%", "50.0", "%"] in lines
+    assert ["recall", "모자", "79.2", "%", "25.0", "%"] in lines
+    assert ["worst", "test", "test_[b]", "(macro", "recall", "50.0", "%)"] in lines
+
+
+def test_many_tests_keep_to_the_width_of_the_terminal(record: RunRecord, run: RunDirectory) -> None:
+    for number in range(9):
+        record.metrics[f"test_of_the_month_{number}/macro_recall"] = 0.5
+    lines = printed(record, run)
+    end = next(n for n, line in enumerate(lines) if line.startswith("macro recall   79.7"))
+    assert all(cell_len(line) <= 80 for line in lines[:end])
 
 
 def test_a_narrow_terminal_still_shows_names(record: RunRecord, run: RunDirectory) -> None:

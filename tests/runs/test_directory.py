@@ -91,3 +91,12 @@ def test_splits_with_predictions_are_listed(run: RunDirectory) -> None:
         run.predictions(split).parent.mkdir(parents=True, exist_ok=True)
         run.predictions(split).touch()
     assert run.predicted_splits == ["test", "val"]
+
+
+def test_named_test_sets_are_listed_in_files_of_their_own(run: RunDirectory) -> None:
+    assert run.listed("train") == run.listed("test") == run.splits_file
+    assert run.listed("test_shifted") == run.path / "test_shifted.csv"
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.listed("test_shifted").touch()
+    run.clear()
+    assert not run.listed("test_shifted").exists()

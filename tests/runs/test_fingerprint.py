@@ -6,6 +6,7 @@ import pytest
 from project.runs.fingerprint import (
     CANNOT_CHANGE_A_RESULT,
     config_fingerprint,
+    places_data,
     recipe_fingerprint,
 )
 
@@ -73,3 +74,12 @@ def test_a_key_that_only_begins_like_one_left_out_counts() -> None:
     assert config_fingerprint(changed("pathsology", 1)) != config_fingerprint(
         changed("pathsology", 2)
     )
+
+
+def test_test_sets_are_told_by_their_contents_where_these_are_known() -> None:
+    here, there = ({"data": {"tests": {"a": place}, "size": 8}} for place in ("here", "there"))
+    assert config_fingerprint(here) != config_fingerprint(there)
+    assert recipe_fingerprint(here, "photos") == recipe_fingerprint(there, "photos")
+    assert places_data("data.tests.a")
+    assert places_data("data.root")
+    assert not places_data("data.size")

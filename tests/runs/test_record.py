@@ -16,6 +16,7 @@ from project.runs.record import (
     KILLED,
     Best,
     DataFacts,
+    Diagnosis,
     Failure,
     RunRecord,
     State,
@@ -47,6 +48,7 @@ def full_record() -> RunRecord:
         hardware=Hardware("a processor", 2, 8.0, ["a GPU"]),
         seconds={"train": 1.5},
         messages=["2 photos of test have near-duplicates in train."],
+        diagnoses=[Diagnosis("collapse", "All are 모자.", {"class": "모자", "photos": 40})],
         error=Failure("ValueError", "no", "Traceback"),
     )
 

@@ -138,7 +138,7 @@ def _predictions(run: RunDirectory) -> tuple[str, Predictions] | None:
 
 
 def _figures(run: RunDirectory) -> dict[str, wandb.Image]:
-    names = ("curves", "confusion_val", "confusion_test")
+    names = ("curves", *(f"confusion_{split}" for split in run.predicted_splits))
     files = {f"figures/{name}": run.figure(name) for name in names}
     return {key: wandb.Image(str(file)) for key, file in files.items() if file.is_file()}
 

@@ -31,6 +31,19 @@ def test_photos_are_recorded_with_their_whole_path(
     assert settings == {"data": {"root": str(tmp_path / "photos")}}
 
 
+def test_named_test_sets_are_recorded_with_their_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tests = {"a": "there", "b": {"_target_": "x", "root": "here"}, "c": {"_target_": "y"}}
+    settings = settled(OmegaConf.create({"data": {"tests": tests}}))
+    assert settings["data"]["tests"] == {
+        "a": str(tmp_path / "there"),
+        "b": {"_target_": "x", "root": str(tmp_path / "here")},
+        "c": {"_target_": "y"},
+    }
+
+
 @pytest.mark.parametrize("data", [{}, {"root": None}, None])
 def test_data_without_a_place_stay_as_they_are(data: object) -> None:
     assert settled(OmegaConf.create({"data": data})) == {"data": data}

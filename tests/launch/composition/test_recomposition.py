@@ -377,3 +377,28 @@ class TestRunsOfPrograms:
     def test_a_misspelt_key_gets_a_suggestion(self, earlier: Earlier) -> None:
         with pytest.raises(ConfigError, match=r'no such key\. Did you mean "sampler\.beta"\?'):
             recompose(earlier, ["sampler.bta=0.9"], PATHS)
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_another_head_leaves_the_rest_of_the_network_alone(
+    ran: Callable[..., Earlier], composed: bool
+) -> None:
+    earlier = ran("model=resnet18", "model.drop_rate=0.3", composed=composed)
+    again = recompose(earlier, ["head=gap"], PATHS)
+    model = again.config["model"]
+    assert (model["name"], model["drop_rate"]) == ("resnet18", 0.3)
+    assert model["head"]["_target_"] == "project.models.heads.gap_head"
+    assert model | {"head": None} == again.then["model"]
+    assert again.asks_for_other_results(same_photos=True)
+    other = ["model=small_cnn", "head=gap", *(["~model.drop_rate"] if composed else [])]
+    both = recompose(earlier, other, PATHS).config["model"]
+    assert both["_target_"] == "project.models.small_cnn.SmallCNN"
+    assert both["head"] == model["head"]
+
+
+def test_another_head_replaces_the_recorded_one(ran: Callable[..., Earlier]) -> None:
+    again = recompose(ran(*RECORDED, "head=gap"), ["head=fixed"], PATHS)
+    assert again.overrides == [*RECORDED, "head=fixed"]
+    assert list(again.config["model"]["head"]["hidden"]) == [1024, 512]
+    dropped = recompose(ran(*RECORDED, "head=gap"), ["head=own"], PATHS)
+    assert dropped.config["model"]["head"] is None
