@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 from torch import Tensor
 
-from project.data.augmentation.transform import as_floats, empty_batch, stretch
+from project.data.augmentation.transform import as_floats, stretch
 from project.data.randomness import Stream, uniforms
 from project.errors import ConfigError
 
@@ -114,7 +114,10 @@ def _together(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tens
 
 
 def _one_by_one(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tensor:
-    mixed = empty_batch(image, np.float32)
+    count, channels, height, width = image.shape
+    # NumPy asks the system for huge pages. In torch's own memory, page faults would cost more.
+    memory = torch.from_numpy(np.empty((count, height, width, channels), np.float32))
+    mixed = memory.permute(0, 3, 1, 2)
     for row, weight in enumerate(keep):
         pixels, partner = as_floats(image[row]), as_floats(image[row - 1])
         mixed[row] = pixels if weight == 1 else weight * pixels + (1 - weight) * partner

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from project.data.augmentation.samplewise import Samplewise
-from project.data.augmentation.transform import BatchTransform, apply, as_bytes
+from project.data.augmentation.transform import BatchTransform, apply
 from project.data.randomness import Stream, generator, name_number, named_uniforms
 from project.errors import ConfigError
 
@@ -146,7 +146,7 @@ class Chain:
         if not names:
             return images
         part = self._part(names)
-        return as_bytes(apply(part.batchwise, images, part.draw(samples)))
+        return apply(part.batchwise, images, part.draw(samples))
 
     def _by_sample(
         self, name: str, transform: Samplewise, images: Tensor, samples: Samples
