@@ -8,6 +8,7 @@ what ours adds to the bare loop; and, for an epoch, what passes between training
 """
 
 import argparse
+import logging
 import statistics
 import tempfile
 import time
@@ -165,6 +166,7 @@ def main() -> None:
         "network", "loop", "ms a step", "added", "ratio", "ms an epoch", "fastest, slowest"
     )
     warnings.simplefilter("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     with initialize_config_module("conf", **version_options()):
         for case in (CASES[index] for index in given.cases):
             add_rows(table, case, given.repeats)
