@@ -8,7 +8,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install train test test-all test-hydra-next lint format typecheck clean \
-	bench bench-loader bench-step bench-startup bench-sweep bench-memory
+	bench bench-loader bench-step bench-startup bench-sweep bench-memory bench-gpu
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -51,7 +51,7 @@ typecheck: install  ## mypy, strict
 	$(BIN)/mypy
 
 # On a machine that does nothing else; each takes minutes. ARGS go to the benchmark.
-bench: bench-loader bench-step bench-startup bench-sweep bench-memory  ## all benchmarks of speed
+bench: bench-loader bench-step bench-startup bench-sweep bench-memory  ## all benchmarks of speed but bench-gpu
 
 bench-loader: install  ## images per second of loaders; what a cache costs
 	$(BIN)/python benchmarks/loader.py $(ARGS)
@@ -68,6 +68,9 @@ bench-sweep: install  ## twelve runs by the launcher and by scripts
 
 bench-memory: install  ## memory of workers by rows of the manifest
 	$(BIN)/python benchmarks/manifest.py $(ARGS)
+
+bench-gpu: install  ## images per second that a GPU trains on, fed by us and others
+	$(BIN)/python benchmarks/throughput.py $(ARGS)
 
 clean:  ## remove caches; data, outputs and environments stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -1,10 +1,12 @@
-"""What making the image cache costs, beside one epoch that decodes the same photos.
+"""What making the image cache costs, beside an epoch that decodes the same photos.
 
     python benchmarks/cache_build.py
     python benchmarks/cache_build.py --photos <folder of class folders>
 
-Both decode every photo once, on as many threads. The cache also writes the images down, checks that
-the photos are those that were scanned, and takes a checksum of each.
+All decode every photo once, on all cores. An epoch is one of our loader without a cache, its
+workers there already; "decoding alone" makes no batches and forgets the images. The cache writes
+them down and onto the disk, checks that the photos are those that were scanned, and takes a
+checksum of each.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from benchmarks.loader import BATCH, BATCH_OF_OTHERS, Task, ours
 from benchmarks.measuring import (
     Times,
     interleaved,
@@ -34,6 +37,7 @@ from project.data.store.policy import Policy
 
 POLICY = Policy(256, "bilinear", boxed=False)
 LIMIT_GB = 50.0
+EPOCH, ALONE, CACHE = "epoch", "decoding alone", "cache"
 
 
 def decode_epoch(catalog: Catalog) -> None:
@@ -61,21 +65,25 @@ def build_cache(catalog: Catalog, folder: Path) -> None:
     assert isinstance(store, MappedStore), "there is room for it"
 
 
-def measured(catalog: Catalog, folder: Path, repeats: int) -> tuple[Times, Times]:
-    """Seconds of an epoch and of making the cache, in turn.
+def measured(photos: Path, catalog: Catalog, folder: Path, repeats: int) -> dict[str, Times]:
+    """Seconds of an epoch, of decoding alone and of making the cache, in turn.
 
     Args:
-        catalog: The photos.
+        photos: Their folder.
+        catalog: The same photos.
         folder: Gets caches.
         repeats: Rounds.
     """
+    size = BATCH.get(photos.name, BATCH_OF_OTHERS)
+    loader = ours(Task(photos, catalog, folder, size, available_cores(), jitter=False), "none")
     cases = {
-        "epoch": partial(seconds, partial(decode_epoch, catalog)),
-        "cache": partial(seconds, partial(build_cache, catalog, folder)),
+        EPOCH: partial(seconds, lambda: deque(loader, maxlen=0)),
+        ALONE: partial(seconds, partial(decode_epoch, catalog)),
+        CACHE: partial(seconds, partial(build_cache, catalog, folder)),
     }
-    decode_epoch(catalog)  # so that the disk's cache is warm for both
-    found = interleaved(cases, repeats)
-    return found["epoch"], found["cache"]
+    for case in (cases[EPOCH], cases[ALONE]):  # so that workers are there and the disk is warm
+        case()
+    return interleaved(cases, repeats)
 
 
 def main() -> None:
@@ -92,13 +100,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for photos in [given.photos] if given.photos else drawn:
             catalog = build_catalog(ClassFolders(photos), cache_dir=scratch, progress=False)
-            epoch, cache = measured(catalog, Path(scratch) / "images", given.repeats)
-            ratio = f"{cache.median / epoch.median:.2f}"
-            rows.append([f"{photos.name}, {len(catalog)}", epoch.shown(), cache.shown(), ratio])
+            found = measured(photos, catalog, Path(scratch) / "images", given.repeats)
+            cache = found[CACHE].median
+            ratios = [f"{cache / found[name].median:.2f}" for name in (EPOCH, ALONE)]
+            shown = [times.shown() for times in found.values()]
+            rows.append([f"{photos.name}, {len(catalog)}", *shown, *ratios])
     print_table(
         console,
-        f"Seconds on {available_cores()} threads: median (least to most)",
-        ["photos", "epoch of decoding", "cache made", "ratio"],
+        f"Seconds on {available_cores()} cores: median (least to most), and times as long",
+        ["photos", EPOCH, ALONE, CACHE, "epoch", "alone"],
         rows,
     )
 

@@ -24,8 +24,9 @@ from torch.utils.data import DataLoader
 from benchmarks.measuring import print_setting, print_table, wide_console
 from project.data.catalog.catalog import Catalog
 from project.data.dataset import PhotoDataset
-from project.data.fit import Fit, Pixels
+from project.data.fit import Fit
 from project.data.plan import EpochPlan, PlannedBatches
+from project.data.resampling import Pixels
 from project.data.sampling import PowerSampler
 from project.data.workers import start_worker
 

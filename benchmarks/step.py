@@ -8,6 +8,7 @@ what ours adds to the bare loop; and, for an epoch, what passes between training
 """
 
 import argparse
+import logging
 import statistics
 import tempfile
 import time
@@ -29,6 +30,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from benchmarks.measuring import print_setting
 from project import build
 from project.launch.cli.hydra_versions import version_options
 from project.launch.cli.resolvers import register_resolvers
@@ -155,20 +157,23 @@ def main() -> None:
     """Reads the command line, times all loops and prints."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)))
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     register_resolvers()
+    console = Console(width=110)
+    print_setting(console)
     table = Table(
         "network", "loop", "ms a step", "added", "ratio", "ms an epoch", "fastest, slowest"
     )
     warnings.simplefilter("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     with initialize_config_module("conf", **version_options()):
         for case in (CASES[index] for index in given.cases):
             add_rows(table, case, given.repeats)
-    Console(width=110).print(table)
+    console.print(table)
 
 
 def add_rows(table: Table, case: Case, repeats: int) -> None:

@@ -60,7 +60,7 @@ def test_part_imports_only_what_lies_below_it(graph: grimp.ImportGraph, part: st
         for importer, imported in imports(graph)
         if part_of(importer) == part and imported.startswith("project.")
     }
-    assert reached - {part, "errors"} <= BELOW[part]
+    assert reached - {part, "errors", "memory"} <= BELOW[part]
 
 
 def test_every_folder_of_the_package_is_a_known_part() -> None:
@@ -68,8 +68,9 @@ def test_every_folder_of_the_package_is_a_known_part() -> None:
     assert folders == set(BELOW)
 
 
-def test_errors_import_nothing_of_ours(graph: grimp.ImportGraph) -> None:
-    found = graph.find_modules_directly_imported_by("project.errors")
+@pytest.mark.parametrize("bottom", ["errors", "memory"])
+def test_what_all_may_import_imports_nothing_of_ours(graph: grimp.ImportGraph, bottom: str) -> None:
+    found = graph.find_modules_directly_imported_by(f"project.{bottom}")
     assert not [name for name in found if name.startswith("project")]
 
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from project.runs.lock import Lock
 from project.runs.record import read_record
 from project.runs.saved_config import read_config
 from project.train import run
-from tests.conftest import Compose
+from tests.conftest import TINY, TINY_MODEL, Command, Compose
 
 HALF = Way("bf16-mixed", "contiguous")
 TAKEN = {Way("32-true", "channels_last"): 4.0, HALF: 2.0}
@@ -90,6 +91,35 @@ def test_choice_is_kept_and_trains_as_if_it_had_been_given(
     again = run(tiny(*auto, "seed=2", f"paths.run={tmp_path}/other"))
     assert again.step_milliseconds == record.step_milliseconds
     assert len(asked) == 1
+
+
+@pytest.mark.slow
+def test_run_is_trained_again_with_what_it_chose(
+    command: Command, photos: Path, tmp_path: Path
+) -> None:
+    first, cache = tmp_path / "first", tmp_path / "cache"
+    words = [*TINY, *TINY_MODEL, f"data.root={photos}", f"paths.run={first}"]
+    words += ["trainer.precision=auto", "model.memory_format=auto", f"paths.cache={cache}"]
+    done = command("train", *words)
+    assert done.returncode == 0, done.stderr
+    then = read_config(RunDirectory(first))
+    known = json.loads((cache / "fastest.json").read_text())
+    (answers,) = known.values()
+    turned = dict(zip(answers, [9.0 - rank for rank in _ranks(answers.values())], strict=True))
+    (cache / "fastest.json").write_text(json.dumps(dict.fromkeys(known, turned)))
+    done = command("rerun", f"run={first}", f"paths.run={tmp_path}/again")
+    assert done.returncode == 0, done.stderr
+    again = RunDirectory(tmp_path / "again")
+    now = read_config(again)
+    assert now["trainer"]["precision"] == then["trainer"]["precision"]
+    assert now["model"]["memory_format"] == then["model"]["memory_format"]
+    assert read_record(again).metrics == read_record(RunDirectory(first)).metrics
+
+
+def _ranks(values: Iterable[float]) -> list[int]:
+    """0 for the smallest."""
+    given = list(values)
+    return [sorted(given).index(value) for value in given]
 
 
 def test_run_goes_on_with_what_it_chose() -> None:

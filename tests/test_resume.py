@@ -137,6 +137,7 @@ FEATURES = {
     "linear_probe": "finetune=linear_probe scheduler=one_cycle model=timm model.name=test_resnet "
     "model.drop_rate=0.5 data.size=32",
     "discriminative": "finetune=discriminative scheduler=plateau scheduler.patience_epochs=0",
+    "uncached": "data.cache=none augmentation=color",
 }
 
 
@@ -156,6 +157,19 @@ def test_whatever_is_trained_goes_on_bit_by_bit(
         assert interrupted(start, "parts", *options, resume=number > 0) == 143
     record = start("parts", *options, resume=True)
     assert record.attempts == 1 + len(places)
+    assert_same(RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "parts"))
+
+
+@pytest.mark.slow
+def test_run_goes_on_with_another_cache_and_other_workers(
+    start: Start, stop: Stop, tmp_path: Path
+) -> None:
+    ways = ["data.cache=disk", "data.cache=none data.num_workers=2", "data.cache=ram"]
+    start("whole", "augmentation=color")
+    for number, way in enumerate(ways[:2]):
+        stop(1, number + 1)
+        interrupted(start, "parts", "augmentation=color", *way.split(), resume=number > 0)
+    start("parts", *ways[2].split(), resume=True)
     assert_same(RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "parts"))
 
 

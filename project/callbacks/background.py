@@ -13,6 +13,8 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor
 
+from project.memory import copied
+
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 2  # checkpoints in memory beside the model: the best and the last of an epoch
@@ -124,4 +126,4 @@ def _copy_tensors(value: Any, memo: dict[int, Any]) -> None:
         for part in value:
             _copy_tensors(part, memo)
     elif type(value) in (Tensor, torch.nn.Parameter):
-        memo[id(value)] = value.detach().clone()
+        memo[id(value)] = copied(value)

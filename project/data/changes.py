@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     """What leaves the loader.
 
     Attributes:
-        image: uint8 (B, 3, H, W), channels last in memory; float32 in [0, 1] once changed.
+        image: uint8 (B, 3, H, W), channels last in memory; float32 in [0, 1] once mixed or changed.
         label: int64 (B,); shares of the classes, float32 (B, C), once mixed.
         row: Catalog rows, int64 (B,); -1 marks a row that only fills up the batch.
         copy: Copy numbers, int64 (B,).
@@ -39,7 +39,7 @@ class Changes:
     Their transforms make one chain. Up to the last one that runs image by image, it is applied
     where the batch is made; the rest waits, as numbers that travel with the batch, until the batch
     is on the device. The numbers are the same wherever they are applied, and so are the pixels on
-    the CPU, in a worker or not.
+    the CPU, in a worker or not; elsewhere they are not rounded to bytes.
 
     Args:
         oversampling: Makes the variants of an image.
@@ -117,7 +117,8 @@ class Changes:
             batch: With draws.
 
         Returns:
-            The batch without draws; images that a transform or mixing made floats are float32.
+            The batch without draws. Images are float32 once mixed, and away from the CPU once a
+            transform made them so.
         """
         assert batch.draws is not None, "a batch without draws needs no changes"
         image, label, draws = batch.image, batch.label, batch.draws.view(torch.float32)

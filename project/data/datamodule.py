@@ -18,7 +18,8 @@ from project.data.catalog.splits import TRAIN
 from project.data.changes import Batch, Changes
 from project.data.cores import available_cores
 from project.data.dataset import PhotoDataset, TrainingDataset
-from project.data.fit import Crop, Fit, Interpolation, square
+from project.data.fit import Crop, Fit, square
+from project.data.resampling import Interpolation
 from project.data.mixing import Mixing
 from project.data.named_tests import AllPhotos, named_catalog, named_sources
 from project.data.oversampling import Oversampling

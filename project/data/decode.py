@@ -14,7 +14,8 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from project.data.fit import FILTERS, Box, Interpolation, Pixels
+from project.data.fit import Box
+from project.data.resampling import Interpolation, Pixels, resample
 from project.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -40,9 +41,6 @@ _TRANSPOSED = {5, 6, 7, 8}
 # many times what is asked for. On photos, pixels differ from those of the full size by 0.8 of 255
 # at most on average and by 9 in one of a thousand; at 1.0, by 1.6 and 21, and hardly sooner.
 _MARGIN = 1.25
-
-# Pixels are averaged by whole blocks until they are this many times what is asked for.
-_REDUCING_GAP = 3.0
 
 # What Pillow's readers are known to raise on damaged files; random bytes flipped in every format
 # showed no other.
@@ -117,7 +115,7 @@ def decode(
         pixels = _rgb(image)
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)  # some formats say it at their end
         region = _in_file(box, full_size if scale > 1 else pixels.size, orientation)
-        return np.array(_upright(_shrunk(pixels, region, scale, side, interpolation), orientation))
+        return _turned(_shrunk(pixels, region, scale, side, interpolation), orientation)
 
 
 def reduced_size(height: int, width: int, side: int | None) -> tuple[int, int]:
@@ -261,14 +259,19 @@ def _in_file(box: Box | None, size: tuple[int, int], orientation: int) -> Box:
 
 def _shrunk(
     pixels: Image.Image, region: Box, scale: int, side: int | None, interpolation: Interpolation
-) -> Image.Image:
+) -> Pixels:
     """Cuts out a region of the full size and shrinks it; the pixels are ``scale`` times smaller."""
     left, top, width, height = region
-    h, w = reduced_size(height, width, side)
-    if scale == 1 and (w, h) == pixels.size:
-        return pixels
+    size = reduced_size(height, width, side)
+    if scale == 1 and size == (pixels.height, pixels.width):
+        return np.array(pixels)
     box = (left / scale, top / scale, (left + width) / scale, (top + height) / scale)
-    return pixels.resize((w, h), FILTERS[interpolation], box, _REDUCING_GAP)
+    return resample(pixels, size, interpolation, box)
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    upright = _upright(Image.fromarray(pixels), orientation) if orientation in _UPRIGHT else None
+    return pixels if upright is None else np.array(upright)
 
 
 def _upright(pixels: Image.Image, orientation: int) -> Image.Image:

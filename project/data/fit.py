@@ -9,23 +9,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from project.data.resampling import Interpolation, Pixels, resample
 from project.errors import ConfigError
 
-Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 Crop = Literal["center", "random", "random_resized", "letterbox", "stretch", "box"]
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
-
-# Pillow's filters widen with the reduction, so a photo shrunk ten times does not alias.
-FILTERS: dict[Interpolation, Image.Resampling] = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "area": Image.Resampling.BOX,
-}
 
 _PADDING_GREY = 128  # letterbox borders: neither the darkest nor the brightest thing in the picture
 
@@ -123,7 +112,7 @@ class Fit:
                 fitted[i] = image[top : top + self.size[0], left : left + self.size[1]]
             else:
                 region = (*starts[i, ::-1].tolist(), *ends[i, ::-1].tolist())
-                fitted[i] = self._resized(image, self.size, region)
+                fitted[i] = resample(image, self.size, self.interpolation, region)
         return fitted
 
     def _regions(
@@ -144,7 +133,10 @@ class Fit:
     def _random_parts(
         self, shapes: NDArray[np.float64], draws: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Takes the first of some random sizes that lies within the image, else the middle."""
+        """Takes the first of some random sizes that lies within the image, else the middle.
+
+        In whole pixels, which are resized sooner.
+        """
         (least, most), aspect = self.area, np.log(self.aspect)
         areas = shapes.prod(axis=1)[:, None] * (least + (most - least) * draws[:, :_TRIES])
         ratios = np.exp(aspect[0] + (aspect[1] - aspect[0]) * draws[:, _TRIES : 2 * _TRIES])
@@ -153,7 +145,9 @@ class Fit:
         chosen = tried[np.arange(len(tried)), inside.argmax(axis=1)]
         any_inside = inside.any(axis=1)[:, None]
         parts = np.where(any_inside, chosen, shapes.min(axis=1, keepdims=True))
-        return (shapes - parts) * np.where(any_inside, draws[:, 2 * _TRIES :], 0.5), parts
+        parts = np.maximum(np.rint(parts), 1)
+        position = np.where(any_inside, draws[:, 2 * _TRIES :], 0.5)
+        return np.rint((shapes - parts) * position), parts
 
     def _letterbox(self, image: Pixels, target: Pixels) -> None:
         height, width = image.shape[:2]
@@ -161,13 +155,7 @@ class Fit:
         h, w = max(1, round(height * scale)), max(1, round(width * scale))
         top, left = (self.size[0] - h) // 2, (self.size[1] - w) // 2
         target[:] = _PADDING_GREY
-        target[top : top + h, left : left + w] = self._resized(image, (h, w), (0, 0, width, height))
-
-    def _resized(self, image: Pixels, size: tuple[int, int], region: tuple[float, ...]) -> Pixels:
-        left, top, right, bottom = region
-        whole = Image.fromarray(image)
-        box = (left, top, right, bottom)
-        return np.asarray(whole.resize((size[1], size[0]), FILTERS[self.interpolation], box))
+        target[top : top + h, left : left + w] = resample(image, (h, w), self.interpolation)
 
 
 def square(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 from torch import Tensor
 
-from project.data.augmentation.transform import as_floats, empty_batch, stretch
+from project.data.augmentation.transform import as_floats, stretch
 from project.data.randomness import Stream, uniforms
 from project.errors import ConfigError
+from project.memory import empty
 
 Numbers = NDArray[np.float64]
 
@@ -114,7 +115,8 @@ def _together(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tens
 
 
 def _one_by_one(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tensor:
-    mixed = empty_batch(image, np.float32)
+    count, channels, height, width = image.shape
+    mixed = empty((count, height, width, channels), torch.float32).permute(0, 3, 1, 2)
     for row, weight in enumerate(keep):
         pixels, partner = as_floats(image[row]), as_floats(image[row - 1])
         mixed[row] = pixels if weight == 1 else weight * pixels + (1 - weight) * partner

@@ -10,6 +10,7 @@ from pytorch_lightning.plugins.precision import HalfPrecision
 from torch import Tensor
 
 from project.data.augmentation import Affine, Augmentation, ColorJitter, Erasing, HorizontalFlip
+from project.data.augmentation.transform import as_floats
 from project.data.changes import Batch, Changes
 from project.data.mixing import Mixing, mix
 from project.data.oversampling import Oversampling
@@ -110,7 +111,7 @@ def test_fixed_variants_are_the_same_in_every_epoch() -> None:
     variants = (LABELS == 1) & (KEYS[:, 2] % 4 > 0)
     assert variants.any()
     for row in range(8):
-        assert torch.equal(first[row], IMAGES[row] / 255) == (not variants[row])
+        assert torch.equal(first[row], IMAGES[row]) == (not variants[row])
 
 
 def test_everything_up_to_the_last_transform_of_single_images_cannot_wait() -> None:
@@ -177,6 +178,8 @@ def test_gpu_makes_of_the_same_draws_what_the_cpu_makes(name: str) -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     here = changes(batch)
-    torch.testing.assert_close(there.image.cpu(), here.image, rtol=0, atol=2e-5)
+    apart = (as_floats(there.image.cpu()) - as_floats(here.image)).abs()
+    assert apart.mean() < 0.5 / 255  # here each transform rounds to bytes
+    assert apart.max() < 4 / 255
     torch.testing.assert_close(there.label.cpu(), here.label, rtol=0, atol=1e-6)
     assert there.image.is_contiguous(memory_format=torch.channels_last)

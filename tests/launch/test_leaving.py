@@ -36,8 +36,8 @@ print("after it")
     ],
 )
 def test_process_ends_as_usual_but_takes_nothing_apart(ends: str, code: int, error: str) -> None:
-    script = SCRIPT.format(ends=ends)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    words = [sys.executable, "-c", SCRIPT.format(ends=ends)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
     after = "after it\n" if ends == "pass" else ""
     assert done.stdout == f"said; {after}thread done\ntidied up\n"
     assert done.stderr.endswith(error)

@@ -138,3 +138,21 @@ def test_sharding_does_not_hide_what_decays() -> None:
     decayed, plain = parameter_groups(Wrapped(layer), decayed_names(layer))
     assert [p.numel() for p in decayed["params"]] == [16]
     assert [p.numel() for p in plain["params"]] == [4]
+
+
+@pytest.mark.parametrize("build", [torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD])
+def test_fused_steps_are_those_of_the_plain_loop(build: Any) -> None:
+    weights = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Flatten(), nn.Linear(32, 5))
+        extra = {"momentum": 0.9, "nesterov": True} if build is torch.optim.SGD else {}
+        optimizer = build(groups_of(network), lr=0.05, weight_decay=0.1, fused=fused, **extra)
+        for _ in range(20):
+            optimizer.zero_grad()
+            network(torch.randn(6, 3, 4, 4)).logsumexp(1).mean().backward()
+            optimizer.step()
+        weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    plain, fused_ones = weights
+    assert not torch.equal(plain, torch.zeros_like(plain))
+    torch.testing.assert_close(fused_ones, plain, rtol=1e-4, atol=1e-5)

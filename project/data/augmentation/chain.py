@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from project.data.augmentation.samplewise import Samplewise
-from project.data.augmentation.transform import BatchTransform, apply, as_bytes
+from project.data.augmentation.transform import BatchTransform, apply
 from project.data.randomness import Stream, generator, name_number, named_uniforms
 from project.errors import ConfigError
-
-if TYPE_CHECKING:
-    import albumentations as A
 
 Transform = BatchTransform | Samplewise
 
@@ -37,9 +34,7 @@ class Augmentation:
         ConfigError: If a value is no transform for images.
     """
 
-    def __init__(
-        self, transforms: "Mapping[str, BatchTransform | A.BasicTransform] | None" = None
-    ) -> None:
+    def __init__(self, transforms: Mapping[str, object] | None = None) -> None:
         self.transforms = {
             name: _transform(name, given) for name, given in (transforms or {}).items()
         }
@@ -146,7 +141,7 @@ class Chain:
         if not names:
             return images
         part = self._part(names)
-        return as_bytes(apply(part.batchwise, images, part.draw(samples)))
+        return apply(part.batchwise, images, part.draw(samples))
 
     def _by_sample(
         self, name: str, transform: Samplewise, images: Tensor, samples: Samples

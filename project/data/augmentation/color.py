@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from project.data.augmentation.transform import (
     check_probability,
     check_range,
 )
+from project.data.resampling import Pixels
 
 # What red, green and blue add to how bright a pixel looks (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
@@ -88,16 +89,15 @@ class ColorJitter(BatchTransform):
             out = torch.addcmul(out, pixels[..., channel, None], weights[:, None, None])
         return torch.where(changed, out.clamp_(0, 1).permute(0, 3, 1, 2), images)
 
-    def change_one(self, image: Tensor, parameters: Sequence[float]) -> Tensor:
-        """See `BatchTransform.change_one`."""
-        pixels = image[0].permute(1, 2, 0).contiguous().numpy()
+    def change_pixels(self, pixels: Pixels, parameters: Sequence[float]) -> Pixels:
+        """See `BatchTransform.change_pixels`."""
         matrix = np.empty((3, 4), np.float32)
         matrix[:, :3] = np.reshape(parameters[1:10], (3, 3))
         # Contrast that is left alone needs no mean.
         share = parameters[10]
         matrix[:, 3] = share * np.dot(LUMA, cv2.mean(pixels)[:3]) if share else 0.0
-        changed = torch.from_numpy(cv2.transform(pixels, matrix))
-        return changed.clamp_(0, 1).permute(2, 0, 1)[None]
+        changed: Any = cv2.transform(pixels, matrix)
+        return cast(Pixels, changed)
 
 
 def hue_matrix(turns: Numbers) -> Numbers:

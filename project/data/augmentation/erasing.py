@@ -18,6 +18,7 @@ from project.data.augmentation.transform import (
     check_range,
     stretch,
 )
+from project.data.resampling import Pixels
 from project.errors import ConfigError
 
 
@@ -66,24 +67,25 @@ class Erasing(BatchTransform):
 
     def change(self, images: Tensor, parameters: Tensor) -> Tensor:
         """See `BatchTransform.change`."""
-        down, across = _covered(images, parameters)
+        height, width = images.shape[-2:]
+        down, across = _covered(height, width, parameters)
         covered = down[:, :, None] & across[:, None] & (parameters[:, :1, None] > 0)
         color = _color(images, parameters)[:, :, None, None]
         return torch.where(covered[:, None], color, images)
 
-    def change_one(self, image: Tensor, parameters: Sequence[float]) -> Tensor:
-        """See `BatchTransform.change_one`."""
-        own = torch.tensor([parameters])
-        rows, columns = (stretch(side[0]) for side in _covered(image, own))
-        changed = image.clone()
-        changed[0, :, rows, columns] = _color(image, own)[0, :, None, None]
+    def change_pixels(self, pixels: Pixels, parameters: Sequence[float]) -> Pixels:
+        """See `BatchTransform.change_pixels`."""
+        height, width = pixels.shape[:2]
+        covered = _covered(height, width, torch.tensor([parameters]))
+        rows, columns = (stretch(side[0]) for side in covered)
+        changed = pixels.copy()
+        changed[rows, columns] = parameters[5:]
         return changed
 
 
-def _covered(images: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+def _covered(height: int, width: int, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """Which rows and which columns of the pixels are covered, bool (B, H) and (B, W)."""
     high, wide, below, right = parameters[:, 1:5, None].unbind(1)
-    height, width = images.shape[-2:]
     mean_side = math.sqrt(height * width)
     return _stretch(height, high * mean_side, below), _stretch(width, wide * mean_side, right)
 

@@ -1,12 +1,18 @@
 """Mirror images."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
+import cv2
 import torch
 from torch import Tensor
 
-from project.data.augmentation.transform import BatchTransform, Numbers, check_probability
+from project.data.augmentation.transform import (
+    BatchTransform,
+    Numbers,
+    check_probability,
+)
+from project.data.resampling import Pixels
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,10 @@ class _Flip(BatchTransform):
         flipped = parameters[:, :1, None, None] > 0
         return torch.where(flipped, images.flip(self.axis), images)
 
-    def change_one(self, image: Tensor, parameters: object) -> Tensor:  # noqa: ARG002
-        """See `BatchTransform.change_one`."""
-        return image.flip(self.axis)
+    def change_pixels(self, pixels: Pixels, parameters: object) -> Pixels:  # noqa: ARG002
+        """See `BatchTransform.change_pixels`."""
+        flipped: Any = cv2.flip(pixels, self.axis - 2)  # its axes are those of (H, W)
+        return cast(Pixels, flipped)
 
 
 class HorizontalFlip(_Flip):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from project.data.fit import Pixels
+from project.data.resampling import Pixels
 from project.errors import DataError
 
 if TYPE_CHECKING:

@@ -3,6 +3,9 @@
 A transform turns uniform numbers into parameters, one row an image, on the host and in double
 precision; and it applies parameters to images, wherever these are. The first parameter tells
 whether an image is changed at all: where it is 0, the image comes out bit by bit as it was.
+
+On an accelerator a batch is changed at once, and not rounded until the network has it. On the CPU
+images are changed one by one and stay bytes: an image, other than a batch, fits into the cache.
 """
 
 import itertools
@@ -15,9 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from project.data.resampling import Pixels
 from project.errors import ConfigError
 
 Numbers = NDArray[np.float64]
+
 Range = tuple[float, float]
 
 
@@ -29,7 +34,7 @@ class BatchTransform(ABC):
         uniforms: Numbers in [0, 1) that the parameters of an image are made of, after the one that
             decides whether it is changed.
         parameters: Parameters of an image, after the first.
-        makes_floats: Whether it needs float32 images in [0, 1]; else it takes uint8 as well.
+        makes_floats: Whether `change` needs float32 images in [0, 1]; else it takes uint8 as well.
     """
 
     p: float
@@ -66,29 +71,33 @@ class BatchTransform(ABC):
             The same shape and type; images whose first parameter is 0 are as they were.
         """
 
-    def change_one(self, image: Tensor, parameters: Sequence[float]) -> Tensor:
-        """Changes one image on the CPU, for which there may be a faster way.
+    def change_pixels(self, pixels: Pixels, parameters: Sequence[float]) -> Pixels:
+        """Changes one image on the CPU, for which there may be a faster way than `change`.
 
         Args:
-            image: (1, 3, H, W), channels last.
+            pixels: uint8 (H, W, 3); stays as it is.
             parameters: 1 + parameters, of which the first is 1.
+
+        Returns:
+            The same shape and type.
         """
-        return self.change(image, torch.tensor([parameters]))
+        image = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+        image = as_floats(image) if self.makes_floats else image
+        changed = as_bytes(self.change(image, torch.tensor([parameters])))
+        return changed[0].permute(1, 2, 0).numpy()
 
 
 def apply(transforms: Sequence[BatchTransform], images: Tensor, parameters: Tensor) -> Tensor:
     """Applies one transform after the other.
 
-    On the CPU, image by image: one image stays in the cache over the whole chain, a batch does not.
-    So the result for an image does not depend on its batch either.
-
     Args:
         transforms: In their order.
-        images: (B, 3, H, W), channels last; uint8, or float32 in [0, 1].
+        images: uint8 (B, 3, H, W), channels last.
         parameters: float32 (B, D), on the same device: the columns of all transforms side by side.
 
     Returns:
-        (B, 3, H, W), channels last; float32 in [0, 1] if any transform makes floats.
+        (B, 3, H, W), channels last; uint8 on the CPU, where the result for an image does not depend
+        on its batch; elsewhere float32 in [0, 1] if any transform makes floats.
     """
     one_by_one = images.device.type == "cpu"
     return (_one_by_one if one_by_one else _together)(transforms, images, parameters)
@@ -107,15 +116,6 @@ def as_floats(images: Tensor) -> Tensor:
 def as_bytes(images: Tensor) -> Tensor:
     """Images in uint8, rounded."""
     return images if images.dtype == torch.uint8 else (images * 255).round_().to(torch.uint8)
-
-
-def empty_batch(images: Tensor, dtype: type[np.uint8 | np.float32]) -> Tensor:
-    """Memory on the host for a batch of the shape of another, channels last."""
-    count, channels, height, width = images.shape
-    # NumPy asks the system for huge pages. In torch's own memory, page faults would cost more than
-    # what is done to the images.
-    memory = torch.from_numpy(np.empty((count, height, width, channels), dtype))
-    return memory.permute(0, 3, 1, 2)
 
 
 def stretch(covered: Tensor) -> slice:
@@ -159,17 +159,15 @@ def _together(transforms: Sequence[BatchTransform], images: Tensor, parameters: 
 
 
 def _one_by_one(transforms: Sequence[BatchTransform], images: Tensor, parameters: Tensor) -> Tensor:
-    bytewise = images.dtype == torch.uint8 and not any(t.makes_floats for t in transforms)
-    changed = empty_batch(images, np.uint8 if bytewise else np.float32)
+    batch = images.permute(0, 2, 3, 1).numpy().copy()
     spans = _spans(transforms)
     for row, own in enumerate(parameters.tolist()):
-        image = images[row : row + 1]
+        pixels = batch[row]
         for transform, span in zip(transforms, spans, strict=True):
             if own[span.start]:
-                image = as_floats(image) if transform.makes_floats else image
-                image = transform.change_one(image, own[span])
-        changed[row : row + 1] = image if bytewise else as_floats(image)
-    return changed
+                pixels = transform.change_pixels(pixels, own[span])
+        batch[row] = pixels
+    return torch.from_numpy(batch).permute(0, 3, 1, 2)
 
 
 def _spans(transforms: Sequence[BatchTransform]) -> list[slice]:

@@ -6,6 +6,7 @@ import numpy as np
 import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from numpy.typing import NDArray
 from PIL import features
 
@@ -59,7 +60,8 @@ class Contents:
 
 def _decoder() -> str:
     """What else pixels depend on: other versions may round differently."""
-    return f"{PIL.__version__} {features.version('jpg')} {features.version('webp')}"
+    jpeg, webp = features.version("jpg"), features.version("webp")
+    return f"{PIL.__version__} {jpeg} {webp} {torch.__version__}"
 
 
 def _identities(catalog: Catalog, policy: Policy) -> pa.Array:

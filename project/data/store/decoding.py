@@ -3,7 +3,7 @@
 from project.data.catalog.catalog import Catalog
 from project.data.catalog.manifest import digest
 from project.data.decode import naming
-from project.data.fit import Pixels
+from project.data.resampling import Pixels
 from project.data.store.policy import Policy
 from project.errors import DataError
 

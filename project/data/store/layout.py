@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from project.errors import DataError
 
-VERSION = 1
+VERSION = 2
 """Raise it when the decoder or this layout changes: files of other versions are made anew."""
 
 INDEX = np.dtype([("offset", "<i8"), ("height", "<i4"), ("width", "<i4"), ("checksum", "<u8")])

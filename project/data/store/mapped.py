@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from project.data.fit import Pixels
+from project.data.resampling import Pixels
 from project.data.store.decoding import DecodingStore
 from project.data.store.folder import set_aside
 from project.data.store.layout import Index, checksum, mapped, read

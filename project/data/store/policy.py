@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from project.data.decode import decode
-from project.data.fit import Box, Interpolation, Pixels
+from project.data.fit import Box
+from project.data.resampling import Interpolation, Pixels
 from project.errors import ConfigError
 
 

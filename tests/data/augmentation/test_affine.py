@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from project.data.augmentation import Affine
-from project.data.augmentation.transform import apply
+from project.data.augmentation.transform import as_floats
 from project.errors import ConfigError
 
 
@@ -17,7 +17,7 @@ def moved(image: Tensor, **given: float) -> Tensor:
     exact = {name: (value, value) for name, value in given.items()}
     transform = Affine(**exact)  # type: ignore[arg-type]  # p is not among them
     draws = transform.draw(np.zeros((1, 7)))
-    return apply([transform], image, torch.from_numpy(draws.astype(np.float32)))
+    return transform.change(as_floats(image), torch.from_numpy(draws.astype(np.float32)))
 
 
 def test_rotation_and_zoom_are_as_in_torchvision(smooth: Tensor) -> None:

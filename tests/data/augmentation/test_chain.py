@@ -6,7 +6,7 @@ from torch import Tensor
 
 from project.data.augmentation import Augmentation, ColorJitter, HorizontalFlip
 from project.data.augmentation.chain import Chain, Samples
-from project.data.augmentation.transform import apply, as_bytes
+from project.data.augmentation.transform import apply
 from project.data.randomness import Stream
 from project.errors import ConfigError
 
@@ -96,5 +96,5 @@ def test_everything_is_before_the_cut_if_such_a_transform_follows() -> None:
 
 def test_chain_without_single_images_is_its_draws_applied(images: Tensor) -> None:
     both = chain(flip=HorizontalFlip(), color=ColorJitter())
-    expected = as_bytes(apply(both.batchwise, images, both.draw(EVERY)))
+    expected = apply(both.batchwise, images, both.draw(EVERY))
     assert torch.equal(both(images, EVERY), expected)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from project.data.augmentation import ColorJitter
 from project.data.augmentation.color import LUMA, hue_matrix
-from project.data.augmentation.transform import apply
+from project.data.augmentation.transform import as_floats
 from project.errors import ConfigError
 
 OFF = ColorJitter((1, 1), (1, 1), (1, 1), (0, 0))
@@ -21,7 +21,7 @@ def jittered(images: Tensor, **factors: float) -> Tensor:
     exact = {name: (value, value) for name, value in factors.items()}
     transform = replace(OFF, **exact)  # type: ignore[arg-type]  # p is not among them
     draws = transform.draw(np.zeros((len(images), 5)))
-    return apply([transform], images, torch.from_numpy(draws.astype(np.float32)))
+    return transform.change(as_floats(images), torch.from_numpy(draws.astype(np.float32)))
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,10 @@ def test_image_alone_is_the_same_as_in_a_batch(transform: BatchTransform, images
 def test_all_images_at_once_are_as_one_by_one(transform: BatchTransform, images: Tensor) -> None:
     draws = drawn([transform])
     draws[::3] = 0
-    one_by_one, at_once = (f([transform], images, draws) for f in (apply, _together))
-    torch.testing.assert_close(at_once, one_by_one, rtol=0, atol=1e-5)
-    assert torch.equal(as_bytes(at_once), as_bytes(one_by_one))
+    one_by_one, at_once = apply([transform], images, draws), _together([transform], images, draws)
+    apart = (as_bytes(at_once).int() - one_by_one.int()).abs()
+    assert apart.max() <= 1  # OpenCV multiplies colours by numbers of ten bits
+    assert (apart > 0).float().mean() < (0.1 if isinstance(transform, ColorJitter) else 1e-9)
 
 
 @each
@@ -57,7 +58,7 @@ def test_images_left_alone_are_bit_by_bit_as_they_were(
     draws[[1, 4, 5]] = 0
     for function in (apply, _together):
         changed = function([transform], images, draws)
-        before = images / 255 if transform.makes_floats else images
+        before = images if changed.dtype == torch.uint8 else images / 255
         assert torch.equal(changed[[1, 4, 5]], before[[1, 4, 5]])
         assert not torch.equal(changed[0], before[0])
 
@@ -75,8 +76,9 @@ def test_probability_is_that_of_a_change(transform: BatchTransform) -> None:
 def test_layout_stays_channels_last(transform: BatchTransform, images: Tensor) -> None:
     for function in (apply, _together):
         changed = function([transform], images, drawn([transform]))
+        floats = transform.makes_floats and function is _together
         assert changed.is_contiguous(memory_format=torch.channels_last)
-        assert changed.dtype == (torch.float32 if transform.makes_floats else torch.uint8)
+        assert changed.dtype == (torch.float32 if floats else torch.uint8)
         assert changed.shape == images.shape
 
 
@@ -111,11 +113,19 @@ def test_chain_is_one_transform_after_the_other(images: Tensor) -> None:
     assert torch.equal(apply(chain, images, draws), step)
 
 
+def test_chain_of_bytes_stays_close_to_one_that_is_not_rounded(images: Tensor) -> None:
+    chain = list(ALL.values())
+    draws = drawn(chain)
+    apart = (_together(chain, images, draws) - as_floats(apply(chain, images, draws))).abs()
+    assert apart.mean() < 0.5 / 255
+    assert apart.max() < 4 / 255
+
+
 def test_images_stay_bytes_until_a_transform_makes_floats(images: Tensor) -> None:
     bytewise: list[BatchTransform] = [ALL["flip"], ALL["erase"]]
-    assert apply(bytewise, images, drawn(bytewise)).dtype == torch.uint8
+    assert _together(bytewise, images, drawn(bytewise)).dtype == torch.uint8
     untouched = torch.zeros(8, columns([*bytewise, ALL["color"]]))
-    floats = apply([*bytewise, ALL["color"]], images, untouched)
+    floats = _together([*bytewise, ALL["color"]], images, untouched)
     assert torch.equal(floats, images / 255)
 
 

@@ -83,8 +83,9 @@ def test_files_with_something_behind_are_found() -> None:
 
 def test_files_of_another_version_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     data = written()
-    monkeypatch.setattr(layout, "VERSION", layout.VERSION + 1)
-    with pytest.raises(DataError, match="it has version 1 of the format, and this is 2"):
+    then, now = layout.VERSION, layout.VERSION + 1
+    monkeypatch.setattr(layout, "VERSION", now)
+    with pytest.raises(DataError, match=f"it has version {then} of the format, and this is {now}"):
         read(memoryview(data))
 
 

@@ -19,6 +19,7 @@ from project.data.store import opening
 from project.data.store.building import Build
 from project.data.store.decoding import DecodingStore
 from project.data.store.folder import building_lock, images_folder, stored
+from project.data.store.layout import VERSION
 from project.data.store.mapped import MappedStore
 from project.errors import DataError
 from tests.data.store.conftest import LIMIT, POLICY, Open, catalog_of, picture, same
@@ -111,7 +112,7 @@ def empty(file: Path) -> None:
     [
         (torn, "it has"),
         (damaged, "its header is damaged"),
-        (of_another_version, "it has version 2 of the format"),
+        (of_another_version, f"it has version {VERSION + 1} of the format"),
         (of_other_photos, "its header is damaged"),
         (empty, "it is cut off"),
     ],

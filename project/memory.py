@@ -1,0 +1,41 @@
+"""Memory of the host that costs little when it is first written to."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_LARGE = 1 << 20  # bytes
+
+
+def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Makes a tensor of any values on the CPU.
+
+    Of pages of two megabytes, where the system has them, for which NumPy asks and torch does not:
+    writing a new batch of images, or a copy of the weights, otherwise takes several times as long.
+
+    Args:
+        shape: Lengths of its dimensions.
+        dtype: Type of its values.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if size < _LARGE:
+        return torch.empty(tuple(shape), dtype=dtype)
+    return torch.from_numpy(np.empty(size, np.uint8)).view(dtype).view(tuple(shape))
+
+
+def copied(tensor: Tensor) -> Tensor:
+    """Copies a tensor, with its layout, on its own device.
+
+    Args:
+        tensor: Of any device and layout.
+    """
+    order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+    dense = tensor.layout == torch.strided and tensor.permute(order).is_contiguous()
+    if tensor.device.type != "cpu" or not dense:
+        return tensor.detach().clone()
+    flat = tensor.detach().permute(order)
+    back = sorted(range(tensor.ndim), key=order.__getitem__)
+    return empty(flat.shape, tensor.dtype).copy_(flat).permute(back)
