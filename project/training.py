@@ -128,9 +128,10 @@ def _fit(
 ) -> None:
     if restart is None:
         trainer.fit(model, datamodule=data)
-        return
-    data.load_state_dict(restart.data)  # some strategies would only do so once loaders have begun
-    trainer.fit(model, datamodule=data, ckpt_path=restart.file, weights_only=True)
+    else:
+        data.load_state_dict(restart.data)  # some strategies would do so when loaders have begun
+        trainer.fit(model, datamodule=data, ckpt_path=restart.file, weights_only=True)
+    trainer.strategy.barrier()  # the first process writes checkpoints until its training has ended
 
 
 def _latency(trainer: pl.Trainer, model: Classifier, cfg: DictConfig) -> float | None:

@@ -13,7 +13,7 @@ class Policy:
     """What a sweep does about failures, time and disk.
 
     Attributes:
-        retries: How often a job that failed is tried again.
+        retries: How often a job that failed, or whose machine was lost, is tried again.
         timeout_minutes: Longest time of an attempt; None: any.
         keep_checkpoints: Of jobs that have finished; see `project.launch.jobs.checkpoints.tidy`.
         reserve_bytes: What is to stay free on disk.

@@ -221,14 +221,17 @@ class Sweep:
             status.state, status.note = "failed", str(error)
         finally:
             lock.release()
-        self._go_on_after(attempt, status)
+        self._go_on_after(attempt, status, ended)
         self._changed()
 
-    def _go_on_after(self, attempt: Attempt, status: JobStatus) -> None:
+    def _go_on_after(self, attempt: Attempt, status: JobStatus, ended: Exit) -> None:
         again = attempt.number <= self._policy.retries and not self._stopping
-        if status.state == "failed" and again:
+        # Where its place was lost it could still write a checkpoint, which nobody had asked for.
+        lost = status.state == "interrupted" and ended.code is None
+        if again and (status.state == "failed" or lost):
+            what = "its place is gone" if lost else "failed"
             status.state = "waiting"
-            status.note = f"failed, is tried again ({attempt.number} of {self._policy.retries})"
+            status.note = f"{what}, is tried again ({attempt.number} of {self._policy.retries})"
             self._queue.append(attempt.job)
         elif status.state != "interrupted" or not self._stopping:
             self._source.ended(status)

@@ -73,9 +73,10 @@ def made(
     watcher: Watching | None = None,
     slots: Slots | None = None,
     data: Any = lambda _: None,
+    executor: LocalExecutor | None = None,
     **given: Any,
 ) -> Sweep:
-    executor = LocalExecutor(sweep, slots or Slots(cpu_slots(2, 1, 2)), ["json"])
+    executor = executor or LocalExecutor(sweep, slots or Slots(cpu_slots(2, 1, 2)), ["json"])
     facts = SweepFacts(monitor="val/macro_recall")
     watching = watcher or Watching()
     return Sweep(
@@ -142,6 +143,21 @@ def test_failed_job_is_tried_again_as_often_as_wanted(sweep: Path) -> None:
         "a": ("failed", 3),
         "b": ("finished", 2),
     }
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_job_whose_place_was_lost_goes_on_elsewhere(sweep: Path, retries: int) -> None:
+    class Losing(LocalExecutor):
+        """Sees no job's end, as when a node is gone, upon which jobs there stop on their own."""
+
+        def wait(self, seconds: float) -> Sequence[tuple[Attempt, Exit]]:
+            return [(attempt, Exit(None)) for attempt, _ in super().wait(seconds)]
+
+    executor = Losing(sweep, Slots(cpu_slots(2, 1, 2)), ["json"])
+    watcher = Watching(lambda _: None if notes(sweep) else _kill(sweep / "a", signal.SIGTERM))
+    done = made(sweep, [job(sweep, "a", "wait")], watcher, executor=executor, retries=retries).run()
+    assert states(done) == {"a": "finished" if retries else "interrupted"}
+    assert done[0].attempts == 1 + retries
 
 
 def test_job_that_takes_too_long_is_told_to_stop_and_goes_on_next_time(sweep: Path) -> None:
@@ -359,12 +375,12 @@ def test_sweep_lists_its_jobs_for_others_to_read(sweep: Path) -> None:
     assert facts.overrides == {"a": ["act=ok"]}
 
 
-def _kill(run: Path) -> None:
+def _kill(run: Path, number: int = signal.SIGKILL) -> None:
     """Kills the job of a run once it has a checkpoint."""
     if (run / "checkpoints" / "last.ckpt").exists():
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and _holds(entry, run) and int(entry.name) != os.getpid():
-                os.kill(int(entry.name), signal.SIGKILL)
+                os.kill(int(entry.name), number)
 
 
 def _holds(entry: Path, run: Path) -> bool:
