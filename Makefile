@@ -8,7 +8,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install train test test-all test-hydra-next lint format typecheck clean \
-	bench bench-loader bench-step bench-startup bench-sweep bench-memory bench-gpu
+	bench bench-loader bench-step bench-startup bench-sweep bench-memory bench-gpu results
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -71,6 +71,10 @@ bench-memory: install  ## memory of workers by rows of the manifest
 
 bench-gpu: install  ## images per second that a GPU trains on, fed by us and others
 	$(BIN)/python benchmarks/throughput.py $(ARGS)
+
+# Long the first time; the same again trains only what has not finished.
+results: install  ## run the published cases, write docs/results.md
+	$(BIN)/python benchmarks/cases.py $(ARGS)
 
 clean:  ## remove caches; data, outputs and environments stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -161,7 +161,7 @@ def trainer(
     if training:
         _check_keeps_best(callbacks)
         callbacks.append(ProgressReport(run, cfg.monitor, cfg.monitor_mode))
-        callbacks.append(Unfreezing(pretrained=_starts_from_weights(cfg.model)))
+        callbacks.append(Unfreezing(pretrained=_starts_from_weights(cfg)))
         callbacks += [Pruning(trial)] if (trial := RunningTrial.of_this_process()) else []
         loggers = [csv_logger(run, metrics_csv)]
         known = tracked_as or {}
@@ -212,8 +212,9 @@ def _placed(node: DictConfig) -> DictConfig:
     return placed
 
 
-def _starts_from_weights(node: DictConfig) -> bool:
-    return bool(node.get("pretrained")) or node.get("checkpoint_path") is not None
+def _starts_from_weights(cfg: DictConfig) -> bool:
+    given = (cfg.get("pretrain"), cfg.model.get("checkpoint_path"))
+    return bool(cfg.model.get("pretrained")) or any(source is not None for source in given)
 
 
 def _check_keeps_best(callbacks: Sequence[pl.Callback]) -> None:

@@ -1,6 +1,7 @@
 """A configuration against signatures and the machine, before any photo is read."""
 
 import importlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from project.launch.placement import check_devices
 from project.models.backbones import COMPLETION, PREPARATION
 from project.models.finetuning.plans import FineTuning
 from project.models.metrics import metric_names
+from project.runs.record import HEADLINE
 
 FOR_TORCH = ("matmul_precision",)
 """Keys of every trainer that are meant for torch and not for it."""
@@ -28,7 +30,7 @@ _KEYS = {
     "data", "sampler", "oversampling", "augmentation", "mixing",
     "model", "loss", "optimizer", "scheduler", "finetune",
     "trainer", "callbacks", "logger", "paths",
-    "seed", "monitor", "monitor_mode", "tags", "resume",
+    "scale", "seed", "monitor", "monitor_mode", "headline", "pretrain", "tags", "resume",
 }  # fmt: skip
 _OURS = {
     "model": (*PREPARATION, *COMPLETION),
@@ -38,6 +40,8 @@ _OURS = {
 }
 _HYDRA_KEYS = {_TARGET, "_partial_", "_convert_", "_recursive_", "_args_"}
 _MATMUL_PRECISIONS = ("highest", "high", "medium")
+_LEADING = ("accuracy", "macro_recall", "macro_f1")
+_LEADING_OF_A_CLASS = ("recall", "precision", "f1")
 
 
 def check(cfg: DictConfig) -> None:
@@ -65,6 +69,7 @@ def check(cfg: DictConfig) -> None:
                     f"{group}.{name}: expected something to build, got {node!r}. Choose its option "
                     f"too ({group}=[default,{name}]), or give it a _target_."
                 )
+    _check_headline(values.get("headline", HEADLINE))
     _check_head(values["model"].get("head"))
     _check_read_by_source(values["data"])
     for key, node in values.items():
@@ -147,6 +152,37 @@ def check_monitor(monitor: str, mode: str, classes: Sequence[str]) -> None:
         raise ConfigError(
             f"monitor_mode={mode}: the best {monitor} is the {best}imum. Add monitor_mode={best}."
         )
+
+
+def check_headline(headline: str, classes: Sequence[str]) -> None:
+    """Checks that there is the class that tables are to lead with.
+
+    Args:
+        headline: Name of a metric, as `check` accepts it.
+        classes: Class names.
+
+    Raises:
+        ConfigError: If it is about another class; lists those that there are.
+    """
+    kind, slash, name = headline.partition("/")
+    if slash and name not in classes:
+        raise ConfigError(
+            f"headline: expected {kind}/<class> of {', '.join(classes)}, which the photos show, "
+            f"got {headline!r}.{suggestion(name, classes)}"
+        )
+
+
+def _check_headline(headline: object) -> None:
+    kind, _, name = str(headline).partition("/")
+    if headline in _LEADING or (kind in _LEADING_OF_A_CLASS and name):
+        return
+    known = [*_LEADING, *(f"{one}/<class>" for one in _LEADING_OF_A_CLASS)]
+    meant = re.sub("^(train|val|test)/", "", str(headline))  # tables know whose metric it is
+    name = meant.partition("/")[2] or "<class>"
+    near = [*_LEADING, *(f"{one}/{name}" for one in _LEADING_OF_A_CLASS)]
+    raise ConfigError(
+        f"headline: expected one of {', '.join(known)}, got {headline!r}.{suggestion(meant, near)}"
+    )
 
 
 def _check_chosen(cfg: DictConfig) -> None:

@@ -4,7 +4,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compa
         margin=options.margin,
     )
     return Compared(
-        comparison=found,
+        comparison=replace(found, headline=_headline(aligned.groups, found, options.metrics)),
         groups=[groups[group] for group in found.groups],
         notes=[
             *grouping.remarks,
@@ -223,6 +223,17 @@ def _lending(groups: Sequence[Group]) -> list[str]:
             "compared with several runs, it is taken to vary over seeds as much as they do."
         )
     ]
+
+
+def _headline(groups: Sequence[Group], found: Comparison, kinds: Sequence[str]) -> str:
+    """What tables lead with: the headline of all runs, or the first kind of metrics asked for.
+
+    Empty where runs have different ones.
+    """
+    asked = {read_record(run).headline for group in groups for run in group.runs}
+    if len(asked) > 1:
+        return ""
+    return next((headline for headline in asked if headline in found.metrics), kinds[0])
 
 
 def _versions(groups: Sequence[Group]) -> list[str]:

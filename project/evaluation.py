@@ -46,6 +46,7 @@ def evaluate(cfg: DictConfig) -> RunRecord:
     with recorded(cfg, directory, Origin(kind="evaluation")) as record:
         of_run = RunDirectory.open(Path(cfg.run))
         run = read_record(of_run)
+        record.headline = run.headline
         weights = of_run.existing_checkpoint(cfg.checkpoint)
         if not run.classes:
             raise RunError(f"{of_run.path}: the run ended before it knew its classes. Train again.")

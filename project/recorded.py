@@ -33,7 +33,16 @@ from project.runs.environment import code_version, hardware, packages
 from project.runs.fingerprint import config_fingerprint, recipe_fingerprint
 from project.runs.lock import locked_or_inherited
 from project.runs.names import run_name
-from project.runs.record import Best, DataFacts, Kind, RunRecord, recording, refuse_finished
+from project.runs.record import (
+    HEADLINE,
+    Best,
+    DataFacts,
+    Kind,
+    Pretrained,
+    RunRecord,
+    recording,
+    refuse_finished,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +73,8 @@ class Origin:
         on_data: Called once the data of a training run are described in its record, on every
             process and before anything is built; may refuse them.
         earlier: Record of the earlier attempts, if the run goes on; what it says stays true.
+        pretrained: Weights that the run must start from, if it trains others first: those that the
+            run started from which it repeats.
     """
 
     kind: Kind = "training"
@@ -72,6 +83,7 @@ class Origin:
     rerun_of: str | None = None
     on_data: Callable[[RunRecord, PhotoDataModule], None] | None = None
     earlier: RunRecord | None = None
+    pretrained: Pretrained | None = None
 
 
 @contextlib.contextmanager
@@ -127,7 +139,9 @@ def recorded(
 
 def _begun(values: dict[str, Any], directory: RunDirectory, origin: Origin) -> RunRecord:
     if origin.earlier is not None:
-        return replace(deepcopy(origin.earlier), attempts=origin.earlier.attempts + 1)
+        headline = str(values.get("headline", origin.earlier.headline))
+        attempts = origin.earlier.attempts + 1
+        return replace(deepcopy(origin.earlier), attempts=attempts, headline=headline)
     return RunRecord(
         command=shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
         overrides=origin.overrides,
@@ -136,6 +150,7 @@ def _begun(values: dict[str, Any], directory: RunDirectory, origin: Origin) -> R
         rerun_of=origin.rerun_of,
         name=directory.path.name,
         seed=values.get("seed"),
+        headline=str(values.get("headline", HEADLINE)),
         config_fingerprint=config_fingerprint(values),
         recipe_fingerprint=recipe_fingerprint(values),
     )

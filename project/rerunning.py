@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
 from project.launch.cli.mistakes import key_at_fault
 from project.launch.composition.earlier import Earlier
+from project.launch.composition.overlay import key_of
 from project.launch.composition.recomposition import Recomposition
 from project.launch.processes import first_process
 from project.recorded import Origin, log_agreement
+from project.report.metrics import led
 from project.report.scores import measured_split, percent
 from project.runs.differences import (
     NOTHING,
@@ -65,7 +68,10 @@ def rerun(earlier: Earlier, new: Recomposition, *, compare: bool) -> RunRecord:
         _announce(earlier, new, changes)
     rerun_of = str(earlier.run.path.absolute())
     on_data = partial(_meet_data, earlier, new, changes, compare)
-    record = train(cfg, Origin("training", new.overrides, new.choices, rerun_of, on_data))
+    origin = Origin("training", new.overrides, new.choices, rerun_of, on_data)
+    if "pretrain" not in map(key_of, new.asked):
+        origin = replace(origin, pretrained=earlier.record.pretrained)
+    record = train(cfg, origin)
     if first_process():
         _conclude(earlier, record, new, changes)
         if compare:
@@ -196,7 +202,7 @@ def _conclude(
 
 def _print_headlines(then: RunRecord, now: RunRecord) -> None:
     split = measured_split(now)
-    names = [f"{split}/{headline}" for headline in _HEADLINES]
+    names = [f"{split}/{metric}" for metric in led(now.headline, _HEADLINES)]
     rows = [
         Change(name, percent(then.metrics[name]), percent(now.metrics[name]))
         for name in names

@@ -72,7 +72,8 @@ def run(cfg: DictConfig) -> list[JobStatus]:
 def _show(
     sweep: SweepDirectory, facts: SweepFacts, jobs: Sequence[JobStatus], console: Console
 ) -> None:
-    console.print(jobs_view(sweep.path.resolve().name, jobs, facts.monitor))
+    name = sweep.path.resolve().name
+    console.print(jobs_view(name, jobs, facts.monitor, headline=facts.headline))
     console.print(Text(_launcher(sweep, facts), "dim"), soft_wrap=True)
     for job in jobs:
         if job.state == "failed":

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -25,6 +26,7 @@ from project.launch.sweep import Sweep
 from project.report.sweeps.live import watcher_for
 from project.report.sweeps.summary import summarize
 from project.runs.launchers import announced
+from project.runs.record import HEADLINE
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
 
 log = logging.getLogger(__name__)
@@ -89,7 +91,7 @@ def run(launch: Launch, source: Source) -> list[JobStatus]:
     directory = SweepDirectory(launch.composer.sweep)
     known = source.known()
     devices = max((job.devices for job in known), default=launch.composer.devices)
-    facts = _facts(launch, directory)
+    facts = _facts(launch, directory, known)
     console = Console()
     watcher = watcher_for(console, directory, facts)
     executor = launch.executor(directory.path, devices)
@@ -110,7 +112,7 @@ def run(launch: Launch, source: Source) -> list[JobStatus]:
     return statuses
 
 
-def _facts(launch: Launch, directory: SweepDirectory) -> SweepFacts:
+def _facts(launch: Launch, directory: SweepDirectory, known: Sequence[Job]) -> SweepFacts:
     facts = _earlier_facts(directory)
     facts.started = facts.started or datetime.now(UTC).isoformat(timespec="seconds")
     facts.command = [sys.executable, "-m", entry_module(), *sys.argv[1:]]
@@ -119,7 +121,14 @@ def _facts(launch: Launch, directory: SweepDirectory) -> SweepFacts:
     config = launch.composer.config
     facts.monitor = str(config.get("monitor", ""))
     facts.monitor_mode = str(config.get("monitor_mode", "max"))
+    facts.headline = _headline([job.config for job in known] or [config])
     return facts
+
+
+def _headline(configs: Iterable[Mapping[Any, Any]]) -> str:
+    """What all configurations want tables to lead with; where they disagree, the default."""
+    wanted = {str(config.get("headline", HEADLINE)) for config in configs}
+    return wanted.pop() if len(wanted) == 1 else HEADLINE
 
 
 def _earlier_facts(directory: SweepDirectory) -> SweepFacts:

@@ -13,7 +13,7 @@ from project.callbacks.interruption import signals
 from project.callbacks.loggers import closing_wandb, log_config, log_results
 from project.callbacks.progress import FirstBatch
 from project.callbacks.resumption import Restart, find_restart
-from project.checking import check
+from project.checking import check, check_headline
 from project.choosing import asks_for_fastest
 from project.data.datamodule import PhotoDataModule
 from project.data.fit import square
@@ -28,6 +28,7 @@ from project.launch.processes import (
 )
 from project.models.classifier import Classifier
 from project.models.latency import milliseconds_per_image
+from project.pretraining import Pretraining, planned, pretrained, starting_from
 from project.recorded import (
     Origin,
     best_epoch,
@@ -41,7 +42,7 @@ from project.recorded import (
 )
 from project.report.scores import worst_test
 from project.runs.directory import RunDirectory
-from project.runs.record import RunRecord
+from project.runs.record import HEADLINE, Pretrained, RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -73,20 +74,26 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         check(cfg)
         check_processes(cfg.trainer)
         check_own_ids(cfg.logger)
+        before = planned(cfg)
         build.seed_everything(cfg.seed)
+        weights = _pretrained(before, directory, record, origin) if earlier is None else None
         with record.stage("scan"):
             data = build.datamodule(cfg)
+            check_headline(cfg.get("headline", HEADLINE), data.catalog.classes)
             if earlier is not None:
                 refuse_other_data(earlier, data)
             restart = _restart(directory, record) if earlier is not None else None
             describe(record, directory, data)
+        if earlier is not None and restart is None:
+            weights = _pretrained(before, directory, record, origin)
         if origin is not None and origin.on_data is not None:
             origin.on_data(record, data)
         with record.stage("build"):
             if asks_for_fastest(cfg):
                 cfg, taken = with_fastest(cfg, len(data.catalog.classes))
                 record_choice(record, directory, settled(cfg), taken)
-            model = build.classifier(cfg, data.catalog.classes, data.plan.images.tolist())
+            started = starting_from(cfg, weights)
+            model = build.classifier(started, data.catalog.classes, data.plan.images.tolist())
             logged = restart.metrics_csv if restart is not None else ""
             named = tracked_as(record)
             trainer = build.trainer(cfg, directory, data, tracked_as=named, metrics_csv=logged)
@@ -106,6 +113,20 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         report(directory, record)
         log_results(trainer.loggers, directory, record)
     return record
+
+
+def _pretrained(
+    before: Pretraining | None, directory: RunDirectory, record: RunRecord, origin: Origin | None
+) -> Pretrained | None:
+    """The weights that a run starts from, which may have to be trained; None: it trains none."""
+    if before is None:
+        return None
+    then = record.pretrained or (origin.pretrained if origin is not None else None)
+    with record.stage("pretrain"):
+        record.pretrained = pretrained(before, then)
+    if first_process():
+        record.write(directory)
+    return record.pretrained
 
 
 def _restart(directory: RunDirectory, record: RunRecord) -> Restart | None:

@@ -26,8 +26,8 @@ BELOW = {
 HYDRA_MAY = {
     "build", "checking", "choosing", "diagnosing", "fastest", "cache", "recorded", "launch",
     "fingerprints", "sweep", "searching",
-    "train", "training", "resuming", "evaluate", "evaluation", "rerun", "rerunning", "compare",
-    "comparison", "prepare", "preparing",
+    "train", "training", "pretraining", "resuming", "evaluate", "evaluation", "rerun", "rerunning",
+    "compare", "comparison", "prepare", "preparing",
 }  # fmt: skip
 HEAVY = (
     "torch", "pytorch_lightning", "timm", "albumentations", "wandb", "matplotlib", "pandas", "scipy"

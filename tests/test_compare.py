@@ -229,6 +229,32 @@ def test_published_counts_need_no_runs(compose_config: Compose, tmp_path: Path) 
     }
 
 
+@pytest.mark.parametrize(
+    ("headlines", "overrides", "leads"),
+    [
+        (["recall/outer"] * 2, [], ["recall outer", "accuracy"]),
+        (["f1/outer"] * 2, [], ["accuracy", "macro recall"]),  # is not compared
+        (["recall/outer"] * 2, ["metrics=[macro_f1,accuracy]"], ["macro F1", "accuracy"]),
+        (["macro_f1", "recall/outer"], [], ["accuracy", "macro recall"]),
+    ],
+    ids=["shared", "unknown", "left out", "several"],
+)
+def test_tables_lead_with_the_headline_that_all_runs_share(
+    compose_config: Compose,
+    measured: Any,
+    tmp_path: Path,
+    headlines: list[str],
+    overrides: list[str],
+    leads: list[str],
+) -> None:
+    for place, headline in zip(("natural", "balanced"), headlines, strict=True):
+        measured(f"sweep/{place}", place, 1, list(LABELS), labels=list(LABELS), headline=headline)
+    compared(compose_config, tmp_path, f"runs={tmp_path}/sweep", *overrides)
+    text = (tmp_path / "comparison" / "comparison.md").read_text(encoding="utf-8")
+    rows = text[text.index("| metric |") :].splitlines()[2:4]
+    assert [row.split("|")[1].strip() for row in rows] == leads
+
+
 def test_fewer_metrics_are_fewer_tests(
     compose_config: Compose, sweep: Path, tmp_path: Path
 ) -> None:

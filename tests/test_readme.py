@@ -30,7 +30,7 @@ TARGETS = [line for line in LINES if line.startswith("make ")]
 SMALL = ["debug=one_step", "data.batch_size=4", "trainer.enable_progress_bar=false"]
 WARDROBE = ["data.source.scale=0.02"]
 # Folders of conf/ that the tour leaves out.
-NO_CHOICES = {"paths", "hydra", "debug", "experiment", "published", "sweep"}
+NO_CHOICES = {"paths", "hydra", "debug", "experiment", "published"}
 
 
 @pytest.fixture(scope="module")

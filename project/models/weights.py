@@ -95,7 +95,7 @@ def load_weights(
         ModelError: The file is missing, cannot be read, or holds another network.
     """
     own = backbone.state_dict()
-    saved = _fitted_names(_read(Path(checkpoint_path)), own)
+    saved = _fitted_names(read_weights(Path(checkpoint_path)), own)
     saved |= {key: own[key] for key in may_lack if key in own and key not in saved}
     another = _keys_of_another_head(own, saved, num_classes, former_head)
     if another:
@@ -140,7 +140,18 @@ def _answers(address: str) -> bool:
     return True
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Reads the weights in a file, of whatever network.
+
+    Args:
+        path: A file that `load_weights` takes.
+
+    Returns:
+        Tensor by name.
+
+    Raises:
+        ModelError: The file is missing, or cannot be read.
+    """
     if not path.is_file():
         raise ModelError(
             f"Expected a file with weights at {path.resolve()}, but there is none. Check "

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from project.report import figures, scores
+from project.report.metrics import heading, leading
 from project.report.standalone import picture, rendered
 from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
@@ -29,6 +30,8 @@ def write_report(run: RunDirectory) -> Path:
     context = {
         "record": record,
         "scores": scores,
+        "heading": heading,
+        "leading": leading(record),
         "split": scores.measured_split(record),
         "figures": [picture(run.figure(name), _caption(name)) for name in names],
         "config": _text(run.config_file),

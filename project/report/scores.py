@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from project.report.metrics import leading, title
 from project.runs.record import RunRecord
 
 NOT_DEFINED = "–"
@@ -104,9 +105,7 @@ def worst_test(record: RunRecord, monitor: str) -> WorstTest | None:
         The first of the worst by the same metric; None where fewer than two tests have a number.
     """
     metric = monitor.partition("/")[2]
-    values = {
-        split: record.metrics.get(f"{split}/{metric}", math.nan) for split in measured_tests(record)
-    }
+    values = {split: value_of(record, split, metric) for split in measured_tests(record)}
     known = {split: value for split, value in values.items() if not math.isnan(value)}
     if len(known) < 2:
         return None
@@ -131,18 +130,23 @@ def side_by_side(record: RunRecord) -> list[tuple[str, list[str]]]:
         record: The run.
 
     Returns:
-        Rows of a heading and a text for each of `measured_tests`; none where there is only one.
+        Rows of a heading and a text for each of `measured_tests`, the run's headline first; none
+        where there is only one.
     """
     splits = measured_tests(record)
     if len(splits) < 2:
         return []
-    metrics = {"macro recall": "macro_recall", "accuracy": "accuracy", "macro F1": "macro_f1"}
-    metrics |= {f"recall {name}": f"recall/{name}" for name in record.classes}
+    metrics = [*leading(record), *(f"recall/{name}" for name in record.classes)]
     images = [str(sum(record.counts.get(split, {}).values())) for split in splits]
     return [("images", images)] + [
-        (heading, [percent(record.metrics.get(f"{split}/{name}", math.nan)) for split in splits])
-        for heading, name in metrics.items()
+        (title(name), [percent(value_of(record, split, name)) for split in splits])
+        for name in dict.fromkeys(metrics)
     ]
+
+
+def value_of(record: RunRecord, split: str, metric: str) -> float:
+    """A metric of a split or named test set; NaN where the run has none."""
+    return record.metrics.get(f"{split}/{metric}", math.nan)
 
 
 def overall_metrics(record: RunRecord) -> dict[str, float]:
@@ -209,6 +213,15 @@ def best_epoch(record: RunRecord) -> str:
     return f"{best.epoch} ({best.monitor} {best.value:.4f})" if best else ""
 
 
+def started_from(record: RunRecord) -> str:
+    """What was trained for the run to start from, or an empty text."""
+    weights = record.pretrained
+    if weights is None:
+        return ""
+    recall = percent(weights.metrics.get("val/macro_recall", math.nan))
+    return f"{' '.join(weights.words)} (val macro recall {recall}) in {weights.folder}"
+
+
 def skipped(record: RunRecord) -> str:
     """How many photos were left out, or an empty text when none was."""
     count = len(record.data.skipped)
@@ -217,8 +230,7 @@ def skipped(record: RunRecord) -> str:
 
 def _class_score(record: RunRecord, split: str, name: str) -> ClassScore:
     recall, precision, f1 = (
-        record.metrics.get(f"{split}/{metric}/{name}", math.nan)
-        for metric in ("recall", "precision", "f1")
+        value_of(record, split, f"{metric}/{name}") for metric in ("recall", "precision", "f1")
     )
     train, measured = (record.counts.get(part, {}).get(name, 0) for part in ("train", split))
     return ClassScore(name, train, record.draws.get(name), measured, recall, precision, f1)

@@ -1,12 +1,12 @@
 """The result of a run on the terminal."""
 
-import math
-
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from project.report.metrics import leading, title
 from project.report.scores import (
     best_epoch,
     class_scores,
@@ -15,6 +15,8 @@ from project.report.scores import (
     percent,
     side_by_side,
     skipped,
+    started_from,
+    value_of,
     worst_text,
 )
 from project.runs.directory import RunDirectory
@@ -82,15 +84,16 @@ def summary(record: RunRecord, run: RunDirectory, split: str = "test") -> list[t
         split: Where it was measured.
 
     Returns:
-        Pairs of a heading and what there is to say; the run directory comes last.
+        Pairs of a heading and what there is to say; the headline comes first, the run directory
+        last.
     """
-    names = {"macro recall": "macro_recall", "accuracy": "accuracy", "macro F1": "macro_f1"}
     lines = [
-        (heading, percent(record.metrics.get(f"{split}/{metric}", math.nan)))
-        for heading, metric in names.items()
+        (title(metric, " of "), percent(value_of(record, split, metric)))
+        for metric in leading(record)
     ]
     lines += [("worst test", worst_text(record))]
     lines += [("best epoch", best_epoch(record)), ("skipped", skipped(record))]
+    lines += [("started from", started_from(record))]
     lines += [("warning", message) for message in record.messages]
     lines += [("diagnosis", found.sentence) for found in record.diagnoses]
     if record.state != "finished":
@@ -114,7 +117,8 @@ def print_result(record: RunRecord, run: RunDirectory, console: Console) -> None
         console.print(table)
         console.print()
     lines = summary(record, run, split)
-    width = max(len(heading) for heading, _ in lines)
+    width = max(cell_len(heading) for heading, _ in lines)
     for heading, text in lines:
         # Soft: a path that is broken into lines cannot be copied.
-        console.print(Text(f"{heading:<{width}}  {text}"), soft_wrap=True)
+        gap = " " * (width - cell_len(heading) + 2)
+        console.print(Text(f"{heading}{gap}{text}"), soft_wrap=True)

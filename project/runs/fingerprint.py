@@ -19,6 +19,7 @@ CANNOT_CHANGE_A_RESULT = (
     "data.cache_limit_gb",
     "data.download",
     "data.num_workers",  # randomness belongs to the sample, not to the worker
+    "headline",  # says what tables lead with
     "hydra",
     "logger",
     "name",

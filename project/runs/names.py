@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 _MAX_BYTES = 240  # file systems take 255 bytes a name; Hangul needs three a letter
 _DIGEST_DIGITS = 6
-_NOISE = re.compile(r"(paths|hydra|logger|tags|trainer\.enable_progress_bar)(\.|$)")
+_NOISE = re.compile(r"(paths|hydra|logger|headline|tags|trainer\.enable_progress_bar)(\.|$)")
 _SAFE = frozenset("_.=,+-")
 _LEFT_OUT = frozenset("[]{}()'\" ")
 _SAYS_TOO_LITTLE = frozenset({"_target_", "name", "seed"})  # `name=vgg11`: whose name?

@@ -25,6 +25,9 @@ TIMED_OUT = "timed out"
 EXITED = "exited"
 NO_WORD = (KILLED, TIMED_OUT, EXITED)  # how a process ends that says nothing itself
 
+HEADLINE = "macro_recall"
+"""What tables lead with where nothing else is asked for."""
+
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a run that stops because SIGTERM asked it to; what a shell would report, too."""
 
@@ -75,6 +78,25 @@ class Diagnosis:
 
 
 @dataclass
+class Pretrained:
+    """Weights of another run that a training started from.
+
+    Attributes:
+        folder: Directory of that run.
+        words: What it was asked for by.
+        config_fingerprint: Of that run.
+        weights_sha256: Digest of its best weights.
+        metrics: What they reach on the validation split of that run.
+    """
+
+    folder: str
+    words: list[str] = field(default_factory=list)
+    config_fingerprint: str = ""
+    weights_sha256: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
 class Failure:
     """What ended a run too early.
 
@@ -104,8 +126,10 @@ class RunRecord:
             default; empty when a program composed the configuration.
         kind: Whether the run trained, or measured what another had trained.
         rerun_of: Directory of the run that this one repeats, if any.
+        pretrained: The weights that it started from, if they were trained for it.
         name: The run's name.
         seed: The seed of everything random.
+        headline: The metric that tables lead with, such as ``recall/<class>``.
         config_fingerprint: Equal for runs that must give equal results.
         recipe_fingerprint: Equal for runs that differ in their seed alone.
         started: When the first attempt did, ISO 8601 in UTC.
@@ -136,8 +160,10 @@ class RunRecord:
     choices: dict[str, str | None] = field(default_factory=dict)
     kind: Kind = "training"
     rerun_of: str | None = None
+    pretrained: Pretrained | None = None
     name: str = ""
     seed: int | None = None
+    headline: str = HEADLINE
     config_fingerprint: str = ""
     recipe_fingerprint: str = ""
     started: str = ""
@@ -338,6 +364,10 @@ def _from_plain(plain: Mapping[str, Any]) -> RunRecord:
         record.hardware = Hardware(**_known(Hardware, hardware))
     found = plain.get("diagnoses", [])
     record.diagnoses = [Diagnosis(**_known(Diagnosis, diagnosis)) for diagnosis in found]
+    if pretrained := plain.get("pretrained"):
+        record.pretrained = Pretrained(**_known(Pretrained, pretrained))
+        numbers = record.pretrained.metrics
+        record.pretrained.metrics = {name: _number(value) for name, value in numbers.items()}
     if failure := plain.get("error"):
         record.error = Failure(**_known(Failure, failure))
     return record

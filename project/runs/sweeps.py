@@ -12,7 +12,7 @@ from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.lock import Lock, is_locked
 from project.runs.progress import Progress, read_progress
-from project.runs.record import RunRecord, read_record
+from project.runs.record import HEADLINE, RunRecord, read_record
 
 JobState = Literal["waiting", "running", "finished", "failed", "interrupted", "pruned"]
 
@@ -68,6 +68,7 @@ class SweepFacts:
         overrides: Of each job, by its directory's name, in the order of the sweep.
         monitor: Metric that decides what is best.
         monitor_mode: ``max`` or ``min``.
+        headline: Metric that its tables lead with.
     """
 
     command: list[str] = field(default_factory=list)
@@ -78,6 +79,7 @@ class SweepFacts:
     overrides: dict[str, list[str]] = field(default_factory=dict)
     monitor: str = ""
     monitor_mode: str = "max"
+    headline: str = HEADLINE
 
     def write(self, sweep: SweepDirectory) -> None:
         """Writes the facts, replacing earlier ones; jobs of other launchers stay, before ours.

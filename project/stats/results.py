@@ -122,6 +122,7 @@ class Comparison:
         margin: Differences up to this are of no interest, in [0, 1].
         estimates: One for each group and metric.
         differences: One for each variant and metric.
+        headline: The metric, or kind of metrics, that matters most: it is shown before the others.
     """
 
     baseline: str
@@ -132,6 +133,7 @@ class Comparison:
     margin: float
     estimates: tuple[Estimate, ...]
     differences: tuple[Difference, ...]
+    headline: str = ""
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -65,6 +65,14 @@ def test_the_page_says_it_all(run: RunDirectory, record: RunRecord) -> None:
         assert part in words
 
 
+def test_headline_is_the_first_tile(run: RunDirectory, record: RunRecord) -> None:
+    record.headline = f"precision/{record.classes[3]}"
+    page = reported(run, record)
+    assert "Precision of <b>[red]sh$oe$s[/red]</b> 0.0 % Macro recall 79.7 %" in page.words
+    record.headline = "macro_f1"
+    assert "split Macro F1 63.5 % Macro recall 79.7 % Accuracy" in reported(run, record).words
+
+
 def test_names_cannot_become_markup(run: RunDirectory, record: RunRecord) -> None:
     record.name = "<script>alert(1)</script>"
     page = reported(run, record)

@@ -119,3 +119,19 @@ def test_one_photo_is_no_photos(record: RunRecord) -> None:
     assert skipped(record) == "1 unusable photo, named in run.json"
     record.data.skipped["모자/1.jpg"] = "zero"
     assert skipped(record) == "2 unusable photos, named in run.json"
+
+
+def test_headline_leads_the_tests_side_by_side_and_comes_once() -> None:
+    record = scored(test=0.8, test_a=0.4)
+    record.headline = "recall/top"
+    record.metrics |= {"test/recall/top": 0.75, "test_a/recall/top": 0.25}
+    headings = [heading for heading, _ in side_by_side(record)]
+    assert headings == [
+        "images",
+        "recall top",
+        "macro recall",
+        "accuracy",
+        "macro F1",
+        "recall hat",
+    ]
+    assert side_by_side(record)[1] == ("recall top", ["75.0 %", "25.0 %"])

@@ -40,6 +40,18 @@ run directory  outputs/a""".splitlines()
     )
 
 
+def test_headline_stands_first_and_aligned(record: RunRecord, run: RunDirectory) -> None:
+    record.headline = "recall/모자"
+    lines = printed(record, run)
+    place = next(n for n, line in enumerate(lines) if line.startswith("recall of 모자"))
+    assert lines[place - 1] == ""
+    assert [line.split("  ")[0] for line in lines[place : place + 4]] == [
+        "recall of 모자", "macro recall", "accuracy", "macro F1"
+    ]  # fmt: skip
+    starts = {cell_len(line[: line.index("%")]) for line in lines[place : place + 4]}
+    assert len(starts) == 1
+
+
 def test_a_table_with_long_and_wide_names_keeps_to_80_columns_and_aligns(
     record: RunRecord, run: RunDirectory
 ) -> None:

@@ -80,6 +80,7 @@ def test_runs_that_differ_in_their_seed_are_one_group(train: Any) -> None:
         ("logger", {"wandb": {"mode": "offline"}}),
         ("trainer.devices", [1]),  # one, in another slot
         ("data.root", "/moved"),  # the same photos
+        ("headline", "recall/hat"),
     ],
 )
 def test_what_cannot_change_a_result_does_not_split_a_group(

@@ -34,7 +34,7 @@ def test_names_say_what_was_changed(overrides: list[str], name: str) -> None:
 def test_places_and_displays_are_left_out() -> None:
     noise = [
         "paths.output=/tmp/x", "logger=wandb", "+logger.project=a", "hydra.run.dir=b",
-        "hydra/launcher=slots", "trainer.enable_progress_bar=false",
+        "hydra/launcher=slots", "trainer.enable_progress_bar=false", "headline=recall/hat",
     ]  # fmt: skip
     assert run_name([*noise, "seed=2"]) == "seed=2"
     assert run_name(noise) == "default"

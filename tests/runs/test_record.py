@@ -18,6 +18,7 @@ from project.runs.record import (
     DataFacts,
     Diagnosis,
     Failure,
+    Pretrained,
     RunRecord,
     State,
     read_record,
@@ -33,6 +34,7 @@ def full_record() -> RunRecord:
         overrides=["seed=3"],
         name="seed=3",
         seed=3,
+        headline="recall/모자",
         config_fingerprint="0123456789abcdef",
         recipe_fingerprint="fedcba9876543210",
         started="2024-05-01T10:00:00+00:00",
@@ -49,6 +51,7 @@ def full_record() -> RunRecord:
         seconds={"train": 1.5},
         messages=["2 photos of test have near-duplicates in train."],
         diagnoses=[Diagnosis("collapse", "All are 모자.", {"class": "모자", "photos": 40})],
+        pretrained=Pretrained("/runs/first", ["seed=2"], "0123", "abcd", {"val/accuracy": 0.5}),
         error=Failure("ValueError", "no", "Traceback"),
     )
 
@@ -89,6 +92,14 @@ def test_a_file_name_that_is_no_text_survives(run: RunDirectory) -> None:
     name = os.fsdecode(b"hat/\xff.jpg")
     RunRecord(data=DataFacts(skipped={name: "zero bytes"})).write(run)
     assert read_record(run).data.skipped == {name: "zero bytes"}
+
+
+def test_record_of_a_version_without_headlines_has_the_usual_one(run: RunDirectory) -> None:
+    full_record().write(run)
+    plain = json.loads(run.record_file.read_bytes())
+    del plain["headline"]
+    run.record_file.write_text(json.dumps(plain))
+    assert read_record(run).headline == "macro_recall"
 
 
 def test_keys_of_a_later_version_are_left_out(run: RunDirectory) -> None:

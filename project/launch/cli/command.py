@@ -21,6 +21,7 @@ from project.launch.cli.noise import silence_known_warnings
 from project.launch.cli.outcome import failures, report_failure
 from project.launch.cli.quoting import quoted
 from project.launch.cli.resolvers import register_resolvers
+from project.launch.cli.word_lists import worded
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
@@ -51,7 +52,7 @@ def command(
     silence_known_warnings()
     wants_trace = _catch_errors_ourselves()
     try:
-        given = [grouped(addable(word)) for word in sys.argv[1:]]
+        given = [worded(grouped(addable(word))) for word in sys.argv[1:]]
         sys.argv[1:] = [quoted(argument) for argument in arguments(given)]
     except EvenhandError as error:
         sys.exit(f"\nerror: {error}")

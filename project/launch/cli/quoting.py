@@ -28,7 +28,7 @@ def quoted(argument: str) -> str:
     match = _ASSIGNMENT.fullmatch(argument)
     if match is None or (_parses(argument) and not _is_path_like_a_list(match["value"])):
         return argument
-    candidate = f"{match['key']}={_in_quotes(match['value'])}"
+    candidate = f"{match['key']}={in_quotes(match['value'])}"
     return candidate if _parses(candidate) else argument
 
 
@@ -45,10 +45,11 @@ def as_list(words: Sequence[str]) -> str:
         >>> print(as_list(["data.root='/a b'", 'x="y"', "z=${seed}"]))
         ["data.root='/a b'","x=\"y\"","z=\${seed}"]
     """
-    return f"[{','.join(_in_quotes(word.replace('${', chr(92) + '${')) for word in words)}]"
+    return f"[{','.join(in_quotes(word.replace('${', chr(92) + '${')) for word in words)}]"
 
 
-def _in_quotes(text: str) -> str:
+def in_quotes(text: str) -> str:
+    """Writes text as one value of Hydra's, whatever it holds."""
     escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f'"{escaped}"'

@@ -8,6 +8,10 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from project.errors import ConfigError
 
+_WAYS = {  # to give a value that no command line gives
+    "scale": "Choose an experiment that says what is smaller (experiment=<name>, which reads "
+    "conf/scale/of/small_<name>.yaml), or leave scale=small out.",
+}
 _OF_THE_ATTEMPT = ("resume",)  # how a run was started this time is no part of what it is
 
 
@@ -24,9 +28,8 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
         values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         key = error.full_key
-        raise ConfigError(
-            f"{key}: a value is needed and none was given. Add {key}=<value>."
-        ) from None
+        way = _WAYS.get(key, f"Add {key}=<value>.")
+        raise ConfigError(f"{key}: a value is needed and none was given. {way}") from None
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {error.msg}") from None
     assert isinstance(values, dict)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from project.report.metrics import title as title  # noqa: PLC0414 - one of these words
 from project.report.scores import NOT_DEFINED
 from project.stats.results import Comparison, Difference, Estimate, Interval, Verdict
 
@@ -15,7 +16,6 @@ MARKS: Mapping[Verdict, str] = {
     Verdict.NOT_SHOWN: "·",
 }
 _KINDS = ("accuracy", "macro_recall", "macro_f1", "recall", "precision")
-_TITLES = {"macro_recall": "macro recall", "macro_f1": "macro F1"}
 
 
 class Side(NamedTuple):
@@ -93,8 +93,17 @@ def overview(comparison: Comparison) -> dict[str, list[Cell]]:
 
 
 def ordered_metrics(comparison: Comparison) -> list[str]:
-    """The metrics: those of all images first, then recalls, then precisions."""
-    return sorted(comparison.metrics, key=lambda metric: _KINDS.index(metric.partition("/")[0]))
+    """The metrics: the headline, then those of all images, then recalls, then precisions."""
+
+    def place(metric: str) -> tuple[bool, int]:
+        return not is_headline(comparison, metric), _KINDS.index(kind_of(metric))
+
+    return sorted(comparison.metrics, key=place)
+
+
+def is_headline(comparison: Comparison, metric: str) -> bool:
+    """Whether a metric, or its kind, is what the comparison leads with."""
+    return comparison.headline in (metric, kind_of(metric))
 
 
 def runs(comparison: Comparison) -> dict[str, int]:
@@ -105,24 +114,14 @@ def runs(comparison: Comparison) -> dict[str, int]:
     return counts
 
 
+def kind_of(metric: str) -> str:
+    """What a metric measures, without the class."""
+    return metric.partition("/")[0]
+
+
 def class_of(metric: str) -> str:
     """The class that a metric is about, or an empty text."""
     return metric.partition("/")[2]
-
-
-def title(metric: str, of: str = " ") -> str:
-    """A metric in words.
-
-    Args:
-        metric: As in `Estimate`.
-        of: What stands between the metric and the class.
-
-    Example:
-        >>> title("macro_f1"), title("recall/outer"), title("recall/outer", " of ")
-        ('macro F1', 'recall outer', 'recall of outer')
-    """
-    kind, slash, name = metric.partition("/")
-    return f"{kind}{of}{name}" if slash else _TITLES.get(kind, kind)
 
 
 def points(difference: float) -> str:

@@ -1,7 +1,7 @@
 """Figures of a comparison: differences, recalls and learning curves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from project.report.comparison import cells
 from project.report.comparison.looks import GREY, Fill, Look, legend, look_at, told_apart
 from project.report.figures import by_epoch, shortened
 from project.report.fonts import families_for
+from project.report.metrics import heading
 from project.runs.groups import Group
+from project.runs.record import HEADLINE
 from project.stats.results import Comparison, Interval, Verdict
 
 _FILLS: dict[Verdict, Fill] = {
@@ -48,14 +50,9 @@ def forest(comparison: Comparison) -> Figure:
     Returns:
         The figure, in percent points. It grows with metrics and variants.
     """
-    metrics = cells.ordered_metrics(comparison)
-    panels = [
-        [metric for metric in metrics if "/" not in metric],
-        [metric for metric in metrics if metric.startswith("recall/")],
-        [metric for metric in metrics if metric.startswith("precision/")],
-    ]
-    figure, axes = _panels([p for p in panels if p], len(comparison.variants), comparison)
-    for axis, shown in zip(axes, [p for p in panels if p], strict=True):
+    panels = _rows(comparison)
+    figure, axes = _panels(panels, len(comparison.variants), comparison)
+    for axis, shown in zip(axes, panels, strict=True):
         _draw_differences(axis, comparison, shown)
     handles = [
         look_at(1 + place).marked([], [], "full") for place in range(len(comparison.variants))
@@ -96,11 +93,12 @@ def recalls(comparison: Comparison) -> Figure | None:
     return figure
 
 
-def learning(groups: Sequence[Group]) -> Figure | None:
+def learning(groups: Sequence[Group], headline: str = HEADLINE) -> Figure | None:
     """Overlays the learning curves: a line is the mean over runs, a band all that they span.
 
     Args:
         groups: Groups of runs, the baseline first. Those after `MOST_CURVES` are not drawn.
+        headline: The metric that is drawn beside the losses, if runs have logged it.
 
     Returns:
         The figure, or None where no run has logged anything.
@@ -109,8 +107,9 @@ def learning(groups: Sequence[Group]) -> Figure | None:
     if not any(frames.values()):
         return None
     figure = Figure(figsize=(_WIDTH, 4), layout="constrained")
+    metric = _logged(frames, headline)
     panels = {
-        "val/macro_recall": "Macro recall, val",
+        f"val/{metric}": f"{heading(metric)}, val",
         "train/loss": "Loss, train",
         "val/loss": "Loss, val",
     }
@@ -118,7 +117,7 @@ def learning(groups: Sequence[Group]) -> Figure | None:
         for place, runs in enumerate(frames.values()):
             _draw_runs(axes, runs, column, look_at(place))
         _finish_curves(axes, title)
-        if column == "val/macro_recall":
+        if column == f"val/{metric}":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     looks = [look_at(place) for place in range(len(frames))]
     handles = [
@@ -129,12 +128,39 @@ def learning(groups: Sequence[Group]) -> Figure | None:
     return figure
 
 
+def _rows(comparison: Comparison) -> list[list[str]]:
+    """The metrics of each panel: of all images, recalls, precisions; the headline before others.
+
+    Classes come in one order in all panels, because two of them may share the names.
+    """
+    metrics = cells.ordered_metrics(comparison)
+    first = cells.class_of(comparison.headline)
+    panels = [
+        [metric for metric in metrics if "/" not in metric],
+        [metric for metric in metrics if metric.startswith("recall/")],
+        [metric for metric in metrics if metric.startswith("precision/")],
+    ]
+    found = [
+        sorted(panel, key=lambda metric: cells.class_of(metric) != first)
+        for panel in panels
+        if panel
+    ]
+    if _stand_beside(found, comparison):
+        return found
+    return sorted(found, key=lambda panel: not cells.is_headline(comparison, panel[0]))
+
+
+def _stand_beside(panels: Sequence[Sequence[str]], comparison: Comparison) -> bool:
+    """Whether recall and precision stand side by side below the rest."""
+    return len(panels) == 3 and len(comparison.classes) > _MOST_STACKED
+
+
 def _panels(
     panels: Sequence[Sequence[str]], variants: int, comparison: Comparison
 ) -> tuple[Figure, list[Axes]]:
     """One above the other; recall and precision of many classes side by side below the rest."""
     heights = [_rows_height(len(panel), variants) + 0.5 for panel in panels]
-    beside = len(panels) == 3 and len(comparison.classes) > _MOST_STACKED
+    beside = _stand_beside(panels, comparison)
     total = heights[0] + max(heights[1:]) if beside else sum(heights)
     figure = Figure(figsize=(_WIDTH, total + 1.1), layout="constrained")
     if not beside:
@@ -208,6 +234,12 @@ def _rows_height(rows: int, markers: int) -> float:
     return rows * (_INCHES_A_POINT * markers + _INCHES_A_ROW)
 
 
+def _logged(frames: Mapping[str, Sequence[pd.DataFrame]], metric: str) -> str:
+    """The metric, or the usual one where no run has logged it."""
+    found = (len(by_epoch(run, f"val/{metric}")) for runs in frames.values() for run in runs)
+    return metric if any(found) else HEADLINE
+
+
 def _frames(group: Group) -> list[pd.DataFrame]:
     files = [run.metrics_file for run in group.runs if _has_content(run.metrics_file)]
     return [pd.read_csv(file).replace([np.inf, -np.inf], np.nan) for file in files]
@@ -233,7 +265,8 @@ def _draw_runs(axes: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look
 
 
 def _finish_curves(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize="medium")
+    style: dict[str, Any] = {"fontfamily": families_for([title]), "parse_math": False}
+    axes.set_title(shortened(title), loc="left", fontsize="medium", **style)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(visible=True, alpha=0.25)

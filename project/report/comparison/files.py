@@ -77,6 +77,7 @@ def as_json(compared: Compared) -> str:
         "command": compared.command,
         "baseline": comparison.baseline,
         "confidence": comparison.confidence,
+        "headline": comparison.headline or None,
         "margin": comparison.margin,
         "classes": dict(zip(comparison.classes, comparison.images, strict=True)),
         "findings": [str(finding) for finding in text.findings(comparison)],

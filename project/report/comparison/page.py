@@ -51,10 +51,14 @@ def write_comparison(compared: Compared, directory: Path) -> list[Path]:
 
 def _write_figures(compared: Compared, directory: Path) -> dict[Path, str]:
     """Caption of each figure that there was something to draw for, by its path."""
+    comparison = compared.comparison
     drawn = {
-        "forest": (draw.forest(compared.comparison), _DIFFERENCES),
-        "recall": (draw.recalls(compared.comparison), _RECALLS),
-        "curves": (draw.learning(compared.groups), _curves_caption(len(compared.groups))),
+        "forest": (draw.forest(comparison), _DIFFERENCES),
+        "recall": (draw.recalls(comparison), _RECALLS),
+        "curves": (
+            draw.learning(compared.groups, comparison.headline),
+            _curves_caption(len(compared.groups)),
+        ),
     }
     captions = {}
     for name, (figure, caption) in drawn.items():

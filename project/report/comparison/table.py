@@ -150,7 +150,7 @@ def _print_findings(compared: Compared, console: Console) -> None:
 def _print_overview(comparison: Comparison, console: Console) -> None:
     metrics = cells.ordered_metrics(comparison)
     if len(metrics) > _MOST_ROWS_OF_OVERVIEW:
-        metrics = _telling(metrics, comparison.differences, _MOST_SHOWN_IN_OVERVIEW)
+        metrics = _telling(comparison, comparison.differences, _MOST_SHOWN_IN_OVERVIEW)
     for table in overview_tables(comparison, metrics, console.width):
         console.print()
         console.print(Text(f"Difference to {comparison.baseline}, percent points", "bold"))
@@ -162,7 +162,7 @@ def _print_variant(comparison: Comparison, variant: str, console: Console) -> No
     differences = [d for d in comparison.differences if d.variant == variant]
     metrics = cells.ordered_metrics(comparison)
     if len(metrics) * len(comparison.variants) > _MOST_ROWS_OF_VARIANTS:
-        metrics = _telling(metrics, differences, _MOST_SHOWN_OF_A_VARIANT)
+        metrics = _telling(comparison, differences, _MOST_SHOWN_OF_A_VARIANT)
     titles = {cells.title(metric) for metric in metrics}
     lines = [line for line in cells.lines(comparison, variant) if line.metric in titles]
     runs = cells.runs(comparison)
@@ -197,11 +197,13 @@ def _print_item(item: Text, console: Console) -> None:
         console.print(Padding(line, (0, 0, 0, 2 if place == 0 else 4), expand=False))
 
 
-def _telling(metrics: Sequence[str], differences: Sequence[Difference], most: int) -> list[str]:
-    """The metrics of all images, and those of the largest differences that are shown."""
+def _telling(comparison: Comparison, differences: Sequence[Difference], most: int) -> list[str]:
+    """The headline, the metrics of all images, and those of the largest differences shown."""
     shown = [d for d in differences if d.verdict in (Verdict.BETTER, Verdict.WORSE)]
     largest = sorted(shown, key=lambda d: -abs(d.difference))
     kept = list(dict.fromkeys(d.metric for d in largest))[:most]
+    kept.append(comparison.headline)
+    metrics = cells.ordered_metrics(comparison)
     return [metric for metric in metrics if metric in kept or "/" not in metric]
 
 

@@ -113,12 +113,10 @@ def open_questions(comparison: Comparison, variant: str) -> list[str]:
         variant: Name of the group.
 
     Returns:
-        One sentence a metric that can be settled at all, the largest differences first; metrics
-        of all images before those of a class.
+        One sentence a metric that can be settled at all: the headline, metrics of all images,
+        those of a class; the largest differences first.
     """
-    unsettled = _by_weight(
-        d for d in comparison.differences if d.variant == variant and _is_open(d)
-    )
+    unsettled = [d for d in _by_weight(comparison, variant) if _is_open(d)]
     return [f"To settle {settling(comparison, difference)}" for difference in unsettled]
 
 
@@ -186,7 +184,7 @@ def _subject(comparison: Comparison, variant: str) -> str:
 
 
 def _parts(comparison: Comparison, variant: str) -> Iterable[tuple[Verdict, str]]:
-    found = _by_weight(d for d in comparison.differences if d.variant == variant)
+    found = _by_weight(comparison, variant)
     confidence = _confidence(comparison)
     for verdict in (Verdict.BETTER, Verdict.WORSE):
         shown = [d for d in found if d.verdict is verdict]
@@ -206,13 +204,18 @@ def _parts(comparison: Comparison, variant: str) -> Iterable[tuple[Verdict, str]
         yield Verdict.NOT_SHOWN, "everything else: no difference shown"
 
 
-def _by_weight(differences: Iterable[Difference]) -> list[Difference]:
-    """Metrics of all images first, then the largest differences, so that lists can be cut."""
+def _by_weight(comparison: Comparison, variant: str) -> list[Difference]:
+    """A variant's differences, so that lists can be cut.
 
-    def weight(found: Difference) -> tuple[bool, bool, float]:
-        return "/" in found.metric, math.isnan(found.difference), -abs(found.difference)
+    The headline first, then metrics of all images, then the largest differences.
+    """
 
-    return sorted(differences, key=weight)
+    def weight(found: Difference) -> tuple[bool, bool, bool, float]:
+        unknown, size = math.isnan(found.difference), abs(found.difference)
+        return not cells.is_headline(comparison, found.metric), "/" in found.metric, unknown, -size
+
+    of_variant = (d for d in comparison.differences if d.variant == variant)
+    return sorted(of_variant, key=weight)
 
 
 def _with_interval(difference: Difference, unit: str = "", what: str = "") -> str:

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from project.report.comparison.cells import title
 from project.report.comparison.files import escaped
-from project.report.scores import NOT_DEFINED, percent
+from project.report.metrics import title
+from project.report.scores import percent
 from project.report.sweeps.recipe_table import HOW_TO_READ
-from project.report.sweeps.recipes import METRICS, RecipeResult, recall_names, recall_of
+from project.report.sweeps.recipes import RecipeResult, counted, metric_names, shown
 from project.report.sweeps.words import (
     best_value,
     decimals,
     failure,
-    headline,
+    how_far,
     last_words,
-    macro_recall,
     printable,
+    reached,
     seconds_taken,
     span,
     told_apart,
@@ -41,26 +41,20 @@ def as_markdown(
     results: Sequence[RecipeResult],
 ) -> str:
     """Jobs, repeats and failures, for GitHub and its like."""
-    lines = [f"# {escaped(sweep.path.name)}", "", f"{headline(jobs)}.", ""]
-    lines += [*_repeats(results), *_jobs(facts, jobs), *_failures(jobs)]
+    lines = [f"# {escaped(sweep.path.name)}", "", f"{how_far(jobs)}.", ""]
+    lines += [*_repeats(facts, results), *_jobs(facts, jobs), *_failures(jobs)]
     return "\n".join(lines) + "\n"
 
 
-def as_csv(results: Sequence[RecipeResult]) -> str:
+def as_csv(facts: SweepFacts, results: Sequence[RecipeResult]) -> str:
     """A row for each recipe and metric: full precision, empty where there is no number."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_HEADINGS)
     for result in results:
         name, runs = result.repeats.name, len(result.repeats.runs)
-        for metric, spread in result.metrics.items():
-            numbers = [_number(spread.mean), _number(spread.deviation)]
-            writer.writerow([name, metric, runs, *numbers, *[None] * 5])
-        for recall in result.recalls:
-            share = _number(recall.correct / recall.tested if recall.tested else math.nan)
-            low, high = _number(recall.interval.low), _number(recall.interval.high)
-            counts = [recall.correct, recall.tested, recall.images]
-            writer.writerow([name, f"recall/{recall.name}", runs, share, None, *counts, low, high])
+        for metric in metric_names([result], facts.headline):
+            writer.writerow([name, metric, runs, *_numbers(result, metric)])
     return stream.getvalue()
 
 
@@ -71,25 +65,23 @@ def as_json(facts: SweepFacts, jobs: Sequence[JobStatus], results: Sequence[Reci
         "command": facts.command,
         "monitor": facts.monitor,
         "monitor_mode": facts.monitor_mode,
+        "headline": facts.headline,
         "jobs": [_job(job) for job in jobs],
         "recipes": [_recipe(result) for result in results],
     }
     return json.dumps(_defined(plain), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-def _repeats(results: Sequence[RecipeResult]) -> Iterator[str]:
+def _repeats(facts: SweepFacts, results: Sequence[RecipeResult]) -> Iterator[str]:
     if not results:
         return
-    classes = recall_names(results)
+    metrics = metric_names(results, facts.headline)
     yield from (f"## Repeats, {results[0].split} images", "")
-    headings = ["recipe", "runs", *map(title, METRICS), *(f"recall {name}" for name in classes)]
+    headings = ["recipe", "runs", *map(title, metrics)]
     rows = [
-        [
-            result.repeats.name, result.runs, *(str(result.metrics[name]) for name in METRICS),
-            *(str(recall_of(result, name) or NOT_DEFINED) for name in classes),
-        ]
+        [result.repeats.name, result.runs, *(shown(result, metric) for metric in metrics)]
         for result in results
-    ]  # fmt: skip
+    ]
     yield from _table(headings, rows)
     remarks = dict.fromkeys(remark for result in results for remark in result.remarks)
     yield from ("", *(f"- {escaped(line)}" for line in [*remarks, HOW_TO_READ]), "")
@@ -97,11 +89,12 @@ def _repeats(results: Sequence[RecipeResult]) -> Iterator[str]:
 
 def _jobs(facts: SweepFacts, jobs: Sequence[JobStatus]) -> Iterator[str]:
     yield from ("## Jobs", "")
-    headings = ["job", "state", "macro recall", facts.monitor or "best", "time", "directory"]
+    lead, best = title(facts.headline), facts.monitor or "best"
+    headings = ["job", "state", lead, best, "time", "directory"]
     rows = [
         [
-            overrides, job.state, percent(macro_recall(job)), decimals(best_value(job)),
-            span(seconds_taken(job)), job.run.path.name,
+            overrides, job.state, percent(reached(job, facts.headline)),
+            decimals(best_value(job)), span(seconds_taken(job)), job.run.path.name,
         ]
         for overrides, job in zip(told_apart(jobs), jobs, strict=True)
     ]  # fmt: skip
@@ -152,6 +145,17 @@ def _recipe(result: RecipeResult) -> dict[str, Any]:
         "recalls": [asdict(recall) for recall in result.recalls],
         "remarks": list(result.remarks),
     }
+
+
+def _numbers(result: RecipeResult, metric: str) -> list[float | None]:
+    """What stands in the columns from ``mean`` on."""
+    recall = counted(result, metric)
+    if recall is None:
+        spread = result.metrics[metric]
+        return [_number(spread.mean), _number(spread.deviation), *[None] * 5]
+    share = _number(recall.correct / recall.tested if recall.tested else math.nan)
+    low, high = _number(recall.interval.low), _number(recall.interval.high)
+    return [share, None, recall.correct, recall.tested, recall.images, low, high]
 
 
 def _number(value: float) -> float | None:

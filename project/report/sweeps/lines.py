@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from project.report.metrics import title
 from project.report.scores import measured_split, percent
 from project.report.sweeps.words import (
     ENDED,
     labels,
-    macro_recall,
     printable,
+    reached,
     span,
     told_apart,
     why,
 )
+from project.runs.record import HEADLINE
 from project.runs.sweeps import JobStatus
 
 log = logging.getLogger(__name__)
@@ -43,10 +45,12 @@ class Lines:
 
     Args:
         write: Takes each line, without its end.
+        headline: The metric that is told of a job that has finished.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], headline: str = HEADLINE) -> None:
         self._write = write
+        self._headline = headline
         self._seen: dict[str, _Seen] = {}
 
     def changed(self, jobs: Sequence[JobStatus]) -> None:
@@ -56,7 +60,8 @@ class Lines:
             return
         called = dict(zip((job.name for job in jobs), _called(jobs), strict=True))
         for job in changed:
-            for verb, detail in _events(self._seen.get(job.name, _Seen()), job):
+            before = self._seen.get(job.name, _Seen())
+            for verb, detail in _events(before, job, self._headline):
                 self.said(f"{verb:<{_WIDEST_VERB}} {called[job.name]}{detail}")
             self._seen[job.name] = _Seen.of(job)
 
@@ -103,11 +108,11 @@ def _called(jobs: Sequence[JobStatus]) -> Iterator[str]:
         yield f"{label}/{len(jobs)} {overrides}" if label.isdigit() else f"{label} {overrides}"
 
 
-def _events(before: _Seen, job: JobStatus) -> Iterator[tuple[str, str]]:
+def _events(before: _Seen, job: JobStatus, headline: str) -> Iterator[tuple[str, str]]:
     """What has happened since, as a verb and what follows the job."""
     note = f": {job.note}" if job.note and job.note != before.note else ""
     if job.skipped and not before.skipped:
-        yield "skipped", f": {_result(job) or job.state} earlier"
+        yield "skipped", f": {_result(job, headline) or job.state} earlier"
         return
     if job.attempts > before.attempts:
         yield "started", _where(job) + (note if job.state == "running" else "")
@@ -116,7 +121,7 @@ def _events(before: _Seen, job: JobStatus) -> Iterator[tuple[str, str]]:
     elif job.state == before.state and note:
         yield "note", note
     if job.state in ENDED and before.state != job.state:
-        yield job.state, _outcome(job) + note
+        yield job.state, _outcome(job, headline) + note
     elif job.state == "waiting" and before.state != "waiting":
         reason = why(job.record)
         yield "waiting", f": {reason}{note}" if reason else note
@@ -127,21 +132,21 @@ def _where(job: JobStatus) -> str:
     return place + (f", attempt {job.attempts}" if job.attempts > 1 else "")
 
 
-def _outcome(job: JobStatus) -> str:
+def _outcome(job: JobStatus, headline: str) -> str:
     if job.record is None:
         return ""
     seconds = job.record.seconds.get("total")
     took = f" after {span(seconds)}" if seconds else ""
-    told = _result(job) if job.state == "finished" else why(job.record)
+    told = _result(job, headline) if job.state == "finished" else why(job.record)
     if job.state == "interrupted":  # it was asked to stop, and did
         told = ""
     place = f" ({job.run.path})" if job.state == "failed" else ""
     return f"{took}{': ' if told else ''}{told}{place}"
 
 
-def _result(job: JobStatus) -> str:
+def _result(job: JobStatus, headline: str) -> str:
     if job.record is None:
         return ""
-    value = macro_recall(job)
-    split = measured_split(job.record)
-    return "" if math.isnan(value) else f"{split} macro recall {percent(value)}"
+    value = reached(job, headline)
+    said = f"{measured_split(job.record)} {printable(title(headline, ' of '))}"
+    return "" if math.isnan(value) else f"{said} {percent(value)}"

@@ -14,6 +14,7 @@ from project.report.sweeps.lines import Lines, into
 from project.report.sweeps.table import jobs_view
 from project.report.sweeps.watcher import Everyone
 from project.report.sweeps.words import printable
+from project.runs.record import HEADLINE
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts, Watcher
 
 
@@ -30,10 +31,10 @@ def watcher_for(console: Console, sweep: SweepDirectory, facts: SweepFacts) -> W
     """
     shown: Watcher
     if console.is_terminal and not console.is_dumb_terminal:
-        shown = LiveTable(console, sweep.path.name, facts.monitor)
+        shown = LiveTable(console, sweep.path.name, facts.monitor, facts.headline)
     else:
-        shown = Lines(lambda line: console.print(Text(line), soft_wrap=True))
-    return Everyone(Lines(into(sweep.log_file)), shown)
+        shown = Lines(lambda line: console.print(Text(line), soft_wrap=True), facts.headline)
+    return Everyone(Lines(into(sweep.log_file), facts.headline), shown)
 
 
 class LiveTable:
@@ -43,18 +44,20 @@ class LiveTable:
         console: A terminal.
         name: The sweep's name.
         monitor: Metric that decides which epoch is best.
+        headline: Metric that is shown of a job that has finished.
     """
 
-    def __init__(self, console: Console, name: str, monitor: str) -> None:
+    def __init__(self, console: Console, name: str, monitor: str, headline: str = HEADLINE) -> None:
         self._console = console
         self._name = name
         self._monitor = monitor
+        self._headline = headline
         self._held = contextlib.ExitStack()
         self._live: Live | None = None
 
     def changed(self, jobs: Sequence[JobStatus]) -> None:
         """Draws the table anew."""
-        view = jobs_view(self._name, jobs, self._monitor, self._console.height)
+        view = jobs_view(self._name, jobs, self._monitor, self._console.height, self._headline)
         if self._live is None:
             self._live = self._held.enter_context(_live(self._console))
         self._live.update(view, refresh=True)

@@ -9,10 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from project.report.comparison.cells import title
-from project.report.scores import NOT_DEFINED
-from project.report.sweeps.recipes import METRICS, RecipeResult, recall_names, recall_of
+from project.report.metrics import title
+from project.report.sweeps.recipes import (
+    RecipeResult,
+    metric_names,
+    recall_names,
+    recall_of,
+    shown,
+)
 from project.report.sweeps.words import printable
+from project.runs.record import HEADLINE
 
 HOW_TO_READ = (
     "Percent; mean ± standard deviation over the runs. Recalls count each test once, their 95 % "
@@ -25,18 +31,21 @@ _MOST_CLASSES = 12  # beyond these only the lowest recalls are shown; the files 
 _Column = tuple[str, list[str]]
 
 
-def print_recipes(results: Sequence[RecipeResult], console: Console) -> None:
+def print_recipes(
+    results: Sequence[RecipeResult], console: Console, headline: str = HEADLINE
+) -> None:
     """Prints a row for each recipe, in as many tables as the width of the terminal asks for.
 
     Args:
         results: The recipes.
         console: Where to print.
+        headline: The metric that comes first.
     """
     console.print()
     console.print(Text(f"Repeats, {results[0].split} images", "bold"))
     names = [printable(result.repeats.name) for result in results]
     widest = min(max(map(cell_len, names)), max(_NAME_WIDTH, console.width // 4))
-    columns = [*_metrics(results), *_recalls(results)]
+    columns = list(_columns(results, headline))
     for part in _fitting(columns, console.width - widest):
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("recipe", min_width=widest, overflow="fold")
@@ -45,26 +54,21 @@ def print_recipes(results: Sequence[RecipeResult], console: Console) -> None:
         for row, name in enumerate(names):
             table.add_row(Text(name), *(Text(entries[row]) for _, entries in part))
         console.print(table)
-    hidden = len(recall_names(results)) - _MOST_CLASSES
-    if hidden > 0:
+    hidden = len(metric_names(results, headline)) - len(columns) + 1  # which has the runs, too
+    if hidden:
         console.print(Text(f"{hidden} more classes, with higher recalls, are in the files", "dim"))
     for remark in dict.fromkeys(remark for result in results for remark in result.remarks):
         console.print(Text(remark, "yellow"))
     console.print(Text(HOW_TO_READ, "dim"))
 
 
-def _metrics(results: Sequence[RecipeResult]) -> list[_Column]:
-    columns = [(title(name), [str(result.metrics[name]) for result in results]) for name in METRICS]
-    return [("runs", [result.runs for result in results]), *columns]
-
-
-def _recalls(results: Sequence[RecipeResult]) -> Iterator[_Column]:
-    every = recall_names(results)
-    shown = set(sorted(every, key=lambda name: _lowest(results, name))[:_MOST_CLASSES])
-    for name in every:
-        if name in shown:
-            found = [recall_of(result, name) for result in results]
-            yield f"recall {printable(name)}", [str(r) if r else NOT_DEFINED for r in found]
+def _columns(results: Sequence[RecipeResult], headline: str) -> Iterator[_Column]:
+    yield "runs", [result.runs for result in results]
+    lowest = sorted(recall_names(results), key=lambda name: _lowest(results, name))
+    hidden = {f"recall/{name}" for name in lowest[_MOST_CLASSES:]} - {headline}
+    for metric in metric_names(results, headline):
+        if metric not in hidden:
+            yield printable(title(metric)), [shown(result, metric) for result in results]
 
 
 def _lowest(results: Sequence[RecipeResult], name: str) -> float:

@@ -8,13 +8,16 @@ import numpy as np
 
 from project.errors import RunError
 from project.report.comparison import cells
-from project.report.scores import measured_split
+from project.report.metrics import led
+from project.report.scores import NOT_DEFINED, measured_split
 from project.runs.directory import RunDirectory
+from project.runs.record import HEADLINE
 from project.runs.repeats import Pooled, Repeats, group_repeats, pool
 from project.stats.pooling import pooled_interval
 from project.stats.results import Interval
 
 METRICS = ("accuracy", "macro_recall", "macro_f1")
+_RECALL = "recall/"  # begins the name of a metric, before that of a class
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class RecipeResult:
     Attributes:
         repeats: The runs.
         split: The split that they were measured on.
-        metrics: By name without the split.
+        metrics: By name without the split, without those that `recalls` tell.
         recalls: One a class; empty where the tests cannot be taken together.
         remarks: What a reader must know: why there are no recalls, or which folds are missing.
     """
@@ -87,11 +90,12 @@ class RecipeResult:
         return f"{count} ({', '.join(parts)})" if parts else str(count)
 
 
-def recipe_results(runs: Iterable[RunDirectory]) -> list[RecipeResult]:
+def recipe_results(runs: Iterable[RunDirectory], headline: str = HEADLINE) -> list[RecipeResult]:
     """Aggregates the finished ones among some runs.
 
     Args:
         runs: Training runs.
+        headline: A metric that is wanted besides `METRICS`, such as ``precision/<class>``.
 
     Returns:
         One result a recipe; none where no recipe was repeated.
@@ -102,10 +106,10 @@ def recipe_results(runs: Iterable[RunDirectory]) -> list[RecipeResult]:
     recipes = group_repeats(runs)
     if all(len(recipe.runs) == 1 for recipe in recipes):
         return []
-    return [_result(recipe) for recipe in recipes]
+    return [_result(recipe, headline) for recipe in recipes]
 
 
-def _result(repeats: Repeats) -> RecipeResult:
+def _result(repeats: Repeats, headline: str) -> RecipeResult:
     split = measured_split(repeats.runs[0].record)
     remarks: list[str] = []
     recalls: tuple[ClassRecall, ...] = ()
@@ -119,7 +123,9 @@ def _result(repeats: Repeats) -> RecipeResult:
         recalls = _recalls(pool(repeats, split))
     except RunError as error:
         remarks.append(f"{repeats.name}: recalls of classes are not pooled. {error}")
-    metrics = {name: _spread(repeats, f"{split}/{name}") for name in METRICS}
+    pooled = [f"{_RECALL}{recall.name}" for recall in recalls]
+    wanted = METRICS if headline in pooled else led(headline, METRICS)
+    metrics = {name: _spread(repeats, f"{split}/{name}") for name in wanted}
     return RecipeResult(repeats, split, metrics, recalls, tuple(remarks))
 
 
@@ -149,3 +155,21 @@ def recall_names(results: Sequence[RecipeResult]) -> list[str]:
 def recall_of(result: RecipeResult, name: str) -> ClassRecall | None:
     """The recall of a class, or None where the recipe has none."""
     return next((recall for recall in result.recalls if recall.name == name), None)
+
+
+def metric_names(results: Sequence[RecipeResult], headline: str) -> list[str]:
+    """The metrics of all recipes, one a column: the headline first, recalls last."""
+    recalls = [f"{_RECALL}{name}" for name in recall_names(results)]
+    return led(headline, [*METRICS, *recalls])
+
+
+def counted(result: RecipeResult, metric: str) -> ClassRecall | None:
+    """The recall that a metric is, where the recipe's tests were taken together."""
+    is_recall = metric.startswith(_RECALL)
+    return recall_of(result, metric.removeprefix(_RECALL)) if is_recall else None
+
+
+def shown(result: RecipeResult, metric: str) -> str:
+    """A metric of a recipe for people: recalls as counts, the others as mean and deviation."""
+    recall = counted(result, metric)
+    return str(result.metrics.get(metric, NOT_DEFINED) if recall is None else recall)

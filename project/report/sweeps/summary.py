@@ -10,16 +10,16 @@ from rich.text import Text
 
 from project.errors import RunError
 from project.report.scores import NOT_DEFINED, percent
-from project.report.sweeps.table import STYLES, empty_table
+from project.report.sweeps.table import STYLES, column, empty_table
 from project.report.sweeps.words import (
     best_value,
     decimals,
     failure,
-    headline,
+    how_far,
     labels,
     last_words,
-    macro_recall,
     printable,
+    reached,
     seconds_taken,
     span,
     told_apart,
@@ -67,11 +67,11 @@ def _with_repeats(
     from project.report.sweeps.recipe_table import print_recipes  # noqa: PLC0415
     from project.report.sweeps.recipes import recipe_results  # noqa: PLC0415
 
-    results = recipe_results(job.run for job in jobs if _is_finished(job))
+    results = recipe_results((job.run for job in jobs if _is_finished(job)), facts.headline)
     if results:
-        print_recipes(results, console)
+        print_recipes(results, console, facts.headline)
     write_text(sweep.path / "summary.md", as_markdown(sweep, facts, jobs, results))
-    write_text(sweep.path / "summary.csv", as_csv(results))
+    write_text(sweep.path / "summary.csv", as_csv(facts, results))
     write_text(sweep.path / "summary.json", as_json(facts, jobs, results))
     return results
 
@@ -84,10 +84,11 @@ def print_jobs(jobs: Sequence[JobStatus], facts: SweepFacts, console: Console) -
         facts: What the sweep is.
         console: Where to print.
     """
-    console.print(Text(headline(jobs), "bold"))
+    console.print(Text(how_far(jobs), "bold"))
     monitor = facts.monitor or "best"
     places = ["place"] if any(job.place for job in jobs) else []
-    table = empty_table("job", "overrides", "state", "macro recall", monitor, "time", *places)
+    lead = column(facts.headline)
+    table = empty_table("job", "overrides", "state", lead, monitor, "time", *places)
     for label, overrides, job in zip(labels(jobs), told_apart(jobs), jobs, strict=True):
         best = best_value(job)
         # What failed is told below.
@@ -96,7 +97,7 @@ def print_jobs(jobs: Sequence[JobStatus], facts: SweepFacts, console: Console) -
             label,
             Text.assemble(overrides, (note, "dim")),
             Text(job.state, STYLES[job.state]),
-            percent(macro_recall(job)),
+            percent(reached(job, facts.headline)),
             NOT_DEFINED if best is None else decimals(best),
             span(seconds_taken(job)),
             *([Text(printable(job.place))] if places else []),

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from project.report.scores import NOT_DEFINED, duration, measured_split
+from project.report.scores import NOT_DEFINED, duration, measured_split, value_of
 from project.runs.progress import Progress
 from project.runs.record import RunRecord
 from project.runs.sweeps import JobState, JobStatus
@@ -51,7 +51,7 @@ def tally(jobs: Iterable[JobStatus], *, all_states: bool = False) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in said)
 
 
-def headline(jobs: Sequence[JobStatus]) -> str:
+def how_far(jobs: Sequence[JobStatus]) -> str:
     """How far the whole sweep is, and how long it will take as far as can be told."""
     noun = "job" if len(jobs) == 1 else "jobs"
     seconds = sweep_seconds_left(jobs)
@@ -177,11 +177,11 @@ def failure(job: JobStatus) -> str:
     return printable(said).strip()
 
 
-def macro_recall(job: JobStatus) -> float:
-    """Of the test images, or of those that the run was measured on; NaN where there is none."""
+def reached(job: JobStatus, metric: str) -> float:
+    """A metric of the test images, or of those that the run was measured on; NaN without any."""
     if job.record is None:
         return math.nan
-    return job.record.metrics.get(f"{measured_split(job.record)}/macro_recall", math.nan)
+    return value_of(job.record, measured_split(job.record), metric)
 
 
 def last_words(job: JobStatus) -> str:

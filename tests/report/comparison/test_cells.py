@@ -111,3 +111,22 @@ def test_the_overview_has_a_cell_for_each_metric_and_variant(
 def test_each_verdict_has_a_mark_of_its_own() -> None:
     assert set(MARKS) == set(Verdict)
     assert len(set(MARKS.values())) == len(Verdict)
+
+
+@pytest.mark.parametrize(
+    ("headline", "first"),
+    [
+        ("macro_f1", ["macro_f1", "accuracy", "macro_recall", "recall/b"]),
+        ("recall/a", ["recall/a", "accuracy", "macro_recall", "macro_f1", "recall/b"]),
+        ("recall", ["recall/b", "recall/a", "accuracy"]),
+        ("f1/a", ["accuracy", "macro_recall"]),  # was not compared
+    ],
+)
+def test_headline_comes_before_the_rest(
+    make_comparison: Callable[..., Comparison], headline: str, first: list[str]
+) -> None:
+    comparison = replace(make_comparison(["b", "a"]), headline=headline)
+    shown = ordered_metrics(comparison)
+    assert shown[: len(first)] == first
+    assert sorted(shown) == sorted(comparison.metrics)
+    assert list(overview(comparison)) == shown

@@ -53,6 +53,32 @@ def test_the_forest_has_a_row_for_each_metric(make_comparison: Callable[..., Com
     assert png(figure).startswith(PNG_SIGNATURE)
 
 
+def test_headline_is_the_first_row_of_the_first_panel(
+    make_comparison: Callable[..., Comparison],
+) -> None:
+    comparison = make_comparison()
+    led = [
+        [row_names(axes) for axes in forest(replace(comparison, headline=headline)).axes]
+        for headline in ("macro_f1", "recall/top", "precision/top")
+    ]
+    overall, classes = ["accuracy", "macro recall", "macro F1"], ["top", "hat", "outer", "shoes"]
+    usual = ["hat", "outer", "top", "shoes"]
+    assert led[0] == [["macro F1", "accuracy", "macro recall"], usual, usual]
+    assert led[1] == led[2] == [classes, overall, classes]
+
+
+def test_rows_of_panels_that_share_their_names_are_the_same_classes(
+    make_comparison: Callable[..., Comparison],
+) -> None:
+    comparison = make_comparison([f"sign {n}" for n in range(20)], ["base", "variant"])
+    axes = forest(replace(comparison, headline="recall/sign 7")).axes
+    assert row_names(axes[1])[:2] == ["sign 7", "sign 0"]
+    for axis, kind in ((axes[1], "recall"), (axes[2], "precision")):
+        expected = 100 * comparison.difference("variant", f"{kind}/sign 7").difference
+        assert points(axis)[0][0] == pytest.approx(expected)
+    assert axes[1].get_shared_y_axes().joined(axes[1], axes[2])
+
+
 def test_metrics_that_were_not_compared_have_no_rows(
     make_comparison: Callable[..., Comparison],
 ) -> None:
@@ -168,6 +194,19 @@ def test_a_curve_is_the_mean_over_runs_and_a_band_what_they_span(compared: Compa
     heights = np.asarray(path.vertices, dtype=float)[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((0.52, 0.76))
     assert len({line.get_linestyle() for line in axes.lines}) == 3
+
+
+def test_curves_follow_the_headline_where_it_was_logged(compared: Compared) -> None:
+    titles = []
+    for headline in ("recall/$hat", "macro_f1"):
+        for run in compared.groups[0].runs:
+            text = "epoch,val/macro_recall,val/recall/$hat,val/loss,train/loss\n0,0.5,0.25,1,1\n"
+            run.metrics_file.write_text(text, encoding="utf-8")
+        figure = learning(compared.groups[:1], headline)
+        assert figure is not None
+        titles.append(figure.axes[0].get_title(loc="left"))
+        png(figure)
+    assert titles == ["Recall of $hat, val", "Macro recall, val"]
 
 
 def test_only_so_many_groups_have_curves(compared: Compared) -> None:

@@ -52,6 +52,17 @@ def test_csv_rows_follow_groups_and_metrics(compared: Compared) -> None:
     assert kinds == expected
 
 
+def test_headline_leads_in_every_file(compared: Compared) -> None:
+    led = replace(compared, comparison=replace(compared.comparison, headline="recall/top"))
+    rows = list(csv.DictReader(io.StringIO(as_csv(led))))
+    assert [row["metric"] for row in rows[::11]] == ["recall/top"] * 3
+    assert [row["metric"] for row in rows[1:3]] == ["accuracy", "macro_recall"]
+    tables_shown = [part for part in as_markdown(led, {}).split("\n\n") if "| metric |" in part]
+    assert [part.splitlines()[2].split("|")[1] for part in tables_shown] == [" recall top "] * 3
+    assert json.loads(as_json(led))["headline"] == "recall/top"
+    assert json.loads(as_json(compared))["headline"] is None
+
+
 def test_csv_leaves_blank_what_is_not_defined(make_comparison: Callable[..., Comparison]) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(alone(make_comparison(runs=1))))))
     assert {row["spread"] for row in rows} == {""}

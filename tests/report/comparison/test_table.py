@@ -122,3 +122,16 @@ def test_long_names_are_folded_and_whole(make_comparison: Callable[..., Comparis
     table = shown[shown.index("metric ") : shown.index("To settle")]
     first_column = "".join(line.split("  ")[0].strip() for line in table.splitlines())
     assert name in first_column
+
+
+def test_headline_leads_every_table_and_is_never_left_to_the_files(
+    make_comparison: Callable[..., Comparison],
+) -> None:
+    classes = [f"sign {number}" for number in range(43)]
+    comparison = make_comparison(classes, ["base", "one", "two", "three"])
+    blank = tuple(replace(d, verdict=Verdict.NOT_SHOWN) for d in comparison.differences)
+    led = replace(comparison, differences=blank, headline="recall/sign 42")
+    shown = printed(alone(led), 120).splitlines()
+    heads = [place for place, line in enumerate(shown) if line.startswith("metric ")]
+    assert len(heads) == 4
+    assert all(shown[place + 2].startswith("recall sign 42 ") for place in heads)

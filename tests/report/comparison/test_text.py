@@ -207,3 +207,12 @@ def test_how_to_read_counts_the_tests(make_comparison: Callable[..., Comparison]
     assert "95 % confidence" in said
     assert "within ±1.0 points" in said
     assert said.endswith("Tests: a paired test by image and seed.")
+
+
+def test_headline_is_said_first(make_comparison: Callable[..., Comparison]) -> None:
+    comparison = make_comparison([f"class {number}" for number in range(20)])
+    better = with_verdicts(comparison, dict.fromkeys(comparison.metrics, Verdict.BETTER))
+    said = first_finding(replace(better, headline="recall/class 7"))
+    assert "none: better recall of class 7 (" in said
+    unsettled = replace(comparison, headline="recall/class 19")
+    assert open_questions(unsettled, VARIANT)[0].startswith("To settle recall of class 19 (")

@@ -18,7 +18,7 @@ def test_markdown_holds_jobs_repeats_and_failures(
     assert lines[0] == "# sampler=natural,balanced [1]"
     assert lines[2] == "2 jobs: 1 finished, 0 running, 0 waiting, 1 failed."
     row = next(line for line in lines if line.startswith("| sampler=natural "))
-    assert row.startswith("| sampler=natural | 3 folds | 100.0 ± 0.0 | – | – | 6/6 [61.0, 100")
+    assert row.startswith("| sampler=natural | 3 folds | – | 100.0 ± 0.0 | – | 6/6 [61.0, 100")
     assert "| seed=1 | finished | 81.2 % | 0.7654 | 1 min 30 s | seed=1 |" in lines
     assert "ValueError: no [bold]such[/bold] layer more" in lines
     words = lines[lines.index("~~~text") + 1 :]
@@ -33,9 +33,9 @@ def test_cells_cannot_break_the_table(
     assert r"a=x\|y b=\<i\>" in text
 
 
-def test_csv_has_a_row_for_each_recipe_and_metric(folded: Any) -> None:
+def test_csv_has_a_row_for_each_recipe_and_metric(folded: Any, facts: SweepFacts) -> None:
     runs = [folded(f"{s}{f}", s, fold=f, wrong=(0,)) for s in ("a", "b") for f in (0, 1, 2)]
-    text = as_csv(recipe_results(runs))
+    text = as_csv(facts, recipe_results(runs))
     rows = {(row["recipe"], row["metric"]): row for row in csv.DictReader(io.StringIO(text))}
     assert len(rows) == 12
     accuracy = rows["sampler=a", "accuracy"]

@@ -12,9 +12,9 @@ from tests.report.sweeps.conftest import MakeJob, progress, record
 class Written:
     """Lines without their times."""
 
-    def __init__(self) -> None:
+    def __init__(self, headline: str = "macro_recall") -> None:
         self.raw: list[str] = []
-        self.lines = Lines(self.raw.append)
+        self.lines = Lines(self.raw.append, headline)
 
     def new(self, *jobs: JobStatus) -> list[str]:
         """What a change says that was not said before."""
@@ -42,6 +42,19 @@ def test_a_job_is_told_from_its_start_to_its_end(job: MakeJob, written: Written)
         "finished 1/2 seed=1 after 1 min 30 s: test macro recall 81.2 %"
     ]
     assert written.new(job(1, "finished", attempts=1), other) == []
+
+
+def test_headline_is_told_in_words(job: MakeJob) -> None:
+    done = job(1, "finished", attempts=1)
+    assert done.record is not None
+    done.record.metrics["test/recall/[b] \x1b[1mhat"] = 0.25
+    told = Written("recall/[b] \x1b[1mhat").new(done)
+    assert told[1] == "finished 1/1 seed=1 after 1 min 30 s: test recall of [b] hat 25.0 %"
+
+
+def test_headline_that_was_not_measured_is_left_out(job: MakeJob) -> None:
+    told = Written("f1/hat").new(job(1, "finished", attempts=1))
+    assert told[1] == "finished 1/1 seed=1 after 1 min 30 s"
 
 
 def test_status_may_be_the_same_object_changed(job: MakeJob, written: Written) -> None:

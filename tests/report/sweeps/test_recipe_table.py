@@ -9,9 +9,9 @@ from project.report.sweeps.recipes import ClassRecall, RecipeResult, recipe_resu
 from project.stats.results import Interval
 
 
-def shown(results: list[RecipeResult], width: int) -> str:
+def shown(results: list[RecipeResult], width: int, headline: str = "macro_recall") -> str:
     text = io.StringIO()
-    print_recipes(results, Console(file=text, width=width, color_system=None))
+    print_recipes(results, Console(file=text, width=width, color_system=None), headline)
     return text.getvalue()
 
 
@@ -24,7 +24,7 @@ def results_of(folded: Any, *samplers: str) -> list[RecipeResult]:
 def test_wide_terminal_has_one_row_a_recipe(folded: Any) -> None:
     text = shown(results_of(folded, "natural", "모자"), 180)
     rows = [" ".join(line.split()) for line in text.splitlines() if line.startswith("sampler=")]
-    numbers = "3 folds 91.7 ± 14.4 – – 5/6 [43.6, 97.0] 3/3 [43.9, 100.0] 3/3 [43.9, 100.0]"
+    numbers = "3 folds – 91.7 ± 14.4 – 5/6 [43.6, 97.0] 3/3 [43.9, 100.0] 3/3 [43.9, 100.0]"
     assert rows == [f"sampler=natural {numbers}", f"sampler=모자 {numbers}"]
     assert "Repeats, test images" in text
     assert HOW_TO_READ in " ".join(text.split())
@@ -65,3 +65,13 @@ def test_remarks_are_said_once(folded: Any) -> None:
     (result,) = results_of(folded, "natural")
     text = shown([replace(result, remarks=("one [fold] is missing",))] * 2, 120)
     assert text.count("one [fold] is missing") == 1
+
+
+def test_headline_stands_first_even_if_its_class_is_recognised_well(folded: Any) -> None:
+    (result,) = results_of(folded, "natural")
+    recalls = tuple(ClassRecall(f"class {n}", n, 20, 20, Interval(0.1, 0.9)) for n in range(20))
+    text = shown([replace(result, recalls=recalls)], 120, "recall/class 19")
+    heading = next(line for line in text.splitlines() if line.startswith("recipe"))
+    assert heading.split()[1:6] == ["runs", "recall", "class", "19", "accuracy"]
+    assert text.count("recall class 19") == 1
+    assert "7 more classes, with higher recalls, are in the files" in text

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from project.report.sweeps.recipes import recall_names, recall_of, recipe_results
+from project.report.sweeps.recipes import (
+    metric_names,
+    recall_names,
+    recall_of,
+    recipe_results,
+    shown,
+)
 from project.stats.results import Interval
 
 
@@ -79,3 +85,18 @@ def test_recalls_that_cannot_be_pooled_are_left_out_with_the_reason(folded: Any)
     (remark,) = result.remarks
     assert remark.startswith("sampler=natural: recalls of classes are not pooled. All folds were")
     assert str(result.metrics["accuracy"]) == "100.0 ± 0.0"
+
+
+def test_headline_is_counted_where_it_can_be_and_a_mean_where_not(folded: Any) -> None:
+    whole = [folded(f"a{fold}", "a", fold=fold, wrong=(4,)) for fold in (0, 1, 2)]
+    same = {"tested": [0, 3, 6], "metrics": {"test/recall/outer": 0.5, "test/f1/outer": 0.25}}
+    alike = [folded(f"b{fold}", "b", fold=fold, **same) for fold in (0, 1)]
+    pooled, apart = recipe_results([*whole, *alike], "recall/outer")
+    assert metric_names([pooled, apart], "recall/outer")[:2] == ["recall/outer", "accuracy"]
+    assert "recall/outer" not in pooled.metrics
+    assert shown(pooled, "recall/outer").startswith("2/3 [")
+    assert shown(apart, "recall/outer") == "50.0 ± 0.0"
+    pooled, apart = recipe_results([*whole, *alike], "f1/outer")
+    assert metric_names([pooled], "f1/outer")[:2] == ["f1/outer", "accuracy"]
+    assert (shown(pooled, "f1/outer"), shown(apart, "f1/outer")) == ("–", "25.0 ± 0.0")
+    assert shown(apart, "recall/outer") == "–"

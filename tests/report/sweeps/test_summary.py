@@ -38,6 +38,20 @@ def test_each_job_has_a_row(job: MakeJob, facts: SweepFacts, printed: Any) -> No
     ]
 
 
+def test_headline_leads_the_jobs(job: MakeJob, facts: SweepFacts, printed: Any) -> None:
+    done = job(1, "finished")
+    assert done.record is not None
+    done.record.metrics["test/recall/[b]hat"] = 0.25
+    facts.headline = "recall/[b]hat"
+    lines = printed(print_jobs, [done, job(2, "failed")], facts).splitlines()
+    assert lines[1].split()[2:5] == ["state", "recall", "[b]hat"]
+    rows = [" ".join(line.split()) for line in lines[3:]]
+    assert rows == [
+        "1 seed=1 finished 25.0 % 0.7654 1 min 30 s",
+        "2 seed=2 failed – – 1 min 30 s",
+    ]
+
+
 def test_places_that_nobody_knows_take_no_column(
     job: MakeJob, facts: SweepFacts, printed: Any
 ) -> None:
@@ -123,6 +137,23 @@ def test_summary_of_folds_is_printed_and_written(
     plain = json.loads((sweep.path / "summary.json").read_text(encoding="utf-8"))
     assert plain["recipes"][0]["recalls"][0]["correct"] == 6
     assert len((sweep.path / "summary.csv").read_text(encoding="utf-8").splitlines()) == 7
+
+
+def test_headline_leads_wherever_a_sweep_is_summed_up(
+    folded: Any, sweep: SweepDirectory, facts: SweepFacts, printed: Any
+) -> None:
+    name = sweep.path.name
+    runs = [folded(f"{name}/fold={fold}", fold=fold, wrong=(4,)) for fold in (0, 1, 2)]
+    facts.headline = "recall/outer"
+    text = printed(summarize, sweep, facts, jobs_of(sweep, runs))
+    heading = next(line for line in text.splitlines() if line.startswith("recipe"))
+    assert heading.split()[1:5] == ["runs", "recall", "outer", "accuracy"]
+    for row in ("| recipe | runs | recall outer | accuracy |", "| job | state | recall outer |"):
+        assert row in (sweep.path / "summary.md").read_text(encoding="utf-8")
+    first = (sweep.path / "summary.csv").read_text(encoding="utf-8").splitlines()[1]
+    assert first.startswith("sampler=natural,recall/outer,3,0.66")
+    plain = json.loads((sweep.path / "summary.json").read_text(encoding="utf-8"))
+    assert plain["headline"] == "recall/outer"
 
 
 def test_recipes_without_repeats_are_left_to_the_comparison(

@@ -9,11 +9,15 @@ from tests.report.sweeps.conftest import MakeJob
 
 
 def shown(
-    jobs: list[JobStatus], height: int | None = None, width: int = 100, monitor: str = "val/f1"
+    jobs: list[JobStatus],
+    height: int | None = None,
+    width: int = 100,
+    monitor: str = "val/f1",
+    headline: str = "macro_recall",
 ) -> list[str]:
     text = io.StringIO()
     console = Console(file=text, width=width, color_system=None)
-    console.print(jobs_view("my [red]sweep[/red]", jobs, monitor, height))
+    console.print(jobs_view("my [red]sweep[/red]", jobs, monitor, height, headline))
     return text.getvalue().splitlines()
 
 
@@ -26,6 +30,8 @@ def test_each_job_has_a_row_with_all_that_is_known(job: MakeJob) -> None:
         "job",
         "overrides",
         "state",
+        "macro",
+        "recall",
         "place",
         "epoch",
         "best",
@@ -34,9 +40,42 @@ def test_each_job_has_a_row_with_all_that_is_known(job: MakeJob) -> None:
     ]
     row = " ".join(lines[5].split())
     assert row.startswith("1 seed=1 running GPU 2 3/12 0.7123 30 s 2 min")
-    assert lines[6].split() == ["2", "seed=2", "finished", "0.7654", "1", "min", "30", "s"]
+    assert lines[6].split() == [
+        "2",
+        "seed=2",
+        "finished",
+        "81.2",
+        "%",
+        "0.7654",
+        "1",
+        "min",
+        "30",
+        "s",
+    ]
     assert lines[7].split() == ["3", "seed=3", "waiting"]
     assert lines[8].split()[:3] == ["4", "seed=4", "failed"]
+
+
+def test_headline_has_a_column_once_a_job_has_reached_it(job: MakeJob) -> None:
+    assert "recall" not in shown([job(1, "running"), job(2, "failed")])[3]
+    done = job(1, "finished")
+    assert done.record is not None
+    done.record.metrics["test/recall/[b]hat"] = 0.25
+    lines = shown([done, job(2, "finished")], headline="recall/[b]hat")
+    assert lines[3].split()[2:5] == ["state", "recall", "[b]hat"]
+    assert lines[5].split()[2:5] == ["finished", "25.0", "%"]
+    assert lines[6].split()[2:4] == ["finished", "0.7654"]
+
+
+def test_long_name_of_a_class_leaves_room_for_names_of_jobs(job: MakeJob) -> None:
+    name = "No vehicles over 3.5 t permitted here"
+    done = job(1, "finished")
+    assert done.record is not None
+    done.record.metrics[f"test/recall/{name}"] = 0.25
+    lines = shown([done], headline=f"recall/{name}", width=80)
+    assert "recall No vehicles …" in lines[3]
+    assert "seed=1" in lines[5]
+    assert max(map(len, lines)) <= 80
 
 
 def test_notes_stand_beside_the_overrides(job: MakeJob) -> None:

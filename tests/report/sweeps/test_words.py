@@ -1,3 +1,4 @@
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from project.report.sweeps.words import (
     decimals,
     epoch,
     failure,
-    headline,
+    how_far,
     labels,
     last_words,
-    macro_recall,
     printable,
+    reached,
     seconds_left,
     seconds_taken,
     sweep_seconds_left,
@@ -51,8 +52,8 @@ def test_nothing_that_moves_a_terminal_is_printed(text: str, shown: str) -> None
 def test_states_are_counted(job: MakeJob) -> None:
     jobs = [job(1, "finished"), job(2, "pruned"), job(3, "finished")]
     assert tally(jobs) == "2 finished, 1 pruned"
-    assert headline(jobs) == "3 jobs: 2 finished, 0 running, 0 waiting, 0 failed, 1 pruned"
-    assert headline(jobs[:1]) == "1 job: 1 finished, 0 running, 0 waiting, 0 failed"
+    assert how_far(jobs) == "3 jobs: 2 finished, 0 running, 0 waiting, 0 failed, 1 pruned"
+    assert how_far(jobs[:1]) == "1 job: 1 finished, 0 running, 0 waiting, 0 failed"
     assert tally([]) == ""
 
 
@@ -152,6 +153,7 @@ def test_error_without_words_has_its_kind_alone(job: MakeJob) -> None:
     assert last_words(failed) == "trace"
 
 
-def test_macro_recall_is_that_of_the_test(job: MakeJob) -> None:
-    assert macro_recall(job(1, "finished")) == 0.812
-    assert macro_recall(job(1)) != macro_recall(job(1))  # NaN
+def test_metric_is_that_of_the_test(job: MakeJob) -> None:
+    assert reached(job(1, "finished"), "macro_recall") == 0.812
+    assert math.isnan(reached(job(1, "finished"), "recall/hat"))
+    assert math.isnan(reached(job(1), "macro_recall"))
