@@ -1,6 +1,8 @@
 """Memory of the host that costs little when it is first written to."""
 
 import math
+import sys
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +10,11 @@ import torch
 from torch import Tensor
 
 _LARGE = 1 << 20  # bytes
+_KEPT = 2  # arrays a thread: a batch is made while the one before it is in use
+_MOST_BYTES = 256 << 20  # of each
+_REFERENCES = 3  # to an array that nobody uses: in the list, the loop, and the call that counts
+
+_kept = threading.local()
 
 
 def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -24,6 +31,29 @@ def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     if size < _LARGE:
         return torch.empty(tuple(shape), dtype=dtype)
     return torch.from_numpy(np.empty(size, np.uint8)).view(dtype).view(tuple(shape))
+
+
+def reused(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Makes a tensor of any values on the CPU, where one that nobody holds any more has been.
+
+    For what is made again and again in one size, such as batches: memory that the system has just
+    handed out is written twice, first by the system.
+
+    Args:
+        shape: Lengths of its dimensions.
+        dtype: Type of its values.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if not _LARGE <= size <= _MOST_BYTES:
+        return empty(shape, dtype)
+    kept: list[np.ndarray] = vars(_kept).setdefault("arrays", [])
+    for array in kept:
+        if array.nbytes == size and sys.getrefcount(array) == _REFERENCES:
+            break
+    else:
+        array = np.empty(size, np.uint8)
+        kept[:] = [*kept, array][-_KEPT:]
+    return torch.from_numpy(array).view(dtype).view(tuple(shape))
 
 
 def copied(tensor: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from project.data.augmentation.transform import as_floats, stretch
 from project.data.randomness import Stream, uniforms
 from project.errors import ConfigError
-from project.memory import empty
+from project.memory import reused
 
 Numbers = NDArray[np.float64]
 
@@ -116,7 +116,7 @@ def _together(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tens
 
 def _one_by_one(image: Tensor, keep: Tensor, across: Tensor, down: Tensor) -> Tensor:
     count, channels, height, width = image.shape
-    mixed = empty((count, height, width, channels), torch.float32).permute(0, 3, 1, 2)
+    mixed = reused((count, height, width, channels), torch.float32).permute(0, 3, 1, 2)
     for row, weight in enumerate(keep):
         pixels, partner = as_floats(image[row]), as_floats(image[row - 1])
         mixed[row] = pixels if weight == 1 else weight * pixels + (1 - weight) * partner

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from project.memory import empty
+from project.memory import reused
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_CACHED_VALUES = 1 << 19  # two megabytes of floats
 
 
 class Normalize(nn.Module):
@@ -47,12 +49,14 @@ class Normalize(nn.Module):
         plain = images.requires_grad or not pixels.is_contiguous() or torch.compiler.is_compiling()
         if plain or images.device.type != "cpu":
             return torch.addcmul(shift, images.to(scale.dtype), scale)
-        # Whole rows of pixels at once: a CPU is slow where only three numbers repeat. Image by
-        # image, which stays in the cache.
+        # Whole rows of pixels at once: a CPU is slow where only three numbers repeat. And as many
+        # images at once as stay in its cache.
         shift, scale = (value.flatten().repeat(images.shape[3]) for value in (shift, scale))
-        batch = empty(pixels.shape, scale.dtype)
-        for out, image in zip(batch.flatten(2), pixels.flatten(2), strict=True):
-            torch.addcmul(shift, out.copy_(image), scale, out=out)
+        batch = reused(pixels.shape, scale.dtype)
+        at_once = max(1, _CACHED_VALUES // max(1, pixels[:1].numel()))
+        for start in range(0, len(pixels), at_once):
+            rows, some = (all_[start : start + at_once].flatten(2) for all_ in (batch, pixels))
+            torch.addcmul(shift, rows.copy_(some), scale, out=rows)
         return batch.permute(0, 3, 1, 2)
 
 
