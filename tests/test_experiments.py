@@ -63,7 +63,7 @@ def test_small_scale_is_smaller_than_the_published(compose_config: Compose, case
 def test_scale_that_would_change_nothing_is_refused(
     compose_config: Compose, words: list[str]
 ) -> None:
-    with pytest.raises(ConfigError, match="scale: a value is needed .* Choose an experiment"):
+    with pytest.raises(ConfigError, match=r"scale: a value is needed .* Choose an experiment"):
         check(compose_config("train", "scale=small", *words))
 
 
