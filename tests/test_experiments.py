@@ -110,7 +110,8 @@ def test_experiment_of_published_size_takes_a_real_step(
         f"experiment={case}",
         "data.batch_size=2",
         "data.num_workers=0",
-        "data.source.scale=0.1",
+        "data.source.scale=0.2",
+        "scheduler=none",  # which would refuse to warm up for longer than a step
         f"paths.data={tmp_path}/data",
         f"paths.cache={tmp_path}/cache",
     )
