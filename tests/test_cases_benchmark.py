@@ -20,6 +20,7 @@ from benchmarks.case_facts import Facts, Variant, Verdicts, estimates, read_verd
 from benchmarks.case_page import broken, page
 from benchmarks.case_texts import FOLDER, Case, read_cases
 from project.errors import ConfigError, RunError
+from project.launch.cli.word_lists import worded
 from project.report.comparison import cells
 from project.report.metrics import title
 from project.runs.finding import find_runs
@@ -92,8 +93,8 @@ def test_every_published_case_has_its_experiment() -> None:
         for sweep in case.sweeps:
             words = case.words(sweep, "small", "photos")
             assert {f"experiment={case.name}", "scale=small"} <= set(words)
-            OverridesParser.create().parse_overrides(words)
-    assert [case.name for case in known if case.needs_photos] == ["clothing"]
+            OverridesParser.create().parse_overrides([worded(word) for word in words])
+    assert [case.name for case in known if case.needs_photos] == ["clothing", "transfer"]
 
 
 def test_page_of_the_repository_is_what_its_texts_and_facts_give() -> None:

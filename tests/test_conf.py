@@ -36,6 +36,7 @@ NEEDS = {
     "model=head_direction": ["model.adaptive=true", "model.width=0.1"],
     "optimizer=timm": ["optimizer.opt=lamb"],
     "trainer=ddp": ["trainer.accelerator=cpu"],
+    "scale=small": ["experiment=clothing"],
     "hydra=cache": ["action=prune"],
     "hydra=compare": ["runs=somewhere"],
     "hydra=sweep": ["dir=somewhere"],
