@@ -27,7 +27,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
-        key = error.full_key
+        key = error.full_key or ""
         way = _WAYS.get(key, f"Add {key}=<value>.")
         raise ConfigError(f"{key}: a value is needed and none was given. {way}") from None
     except OmegaConfBaseException as error:
