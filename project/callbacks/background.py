@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import weakref
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
@@ -35,6 +36,7 @@ class BackgroundCheckpointIO(CheckpointIO):
         self._writer = writer
         self._thread: ThreadPoolExecutor | None = None
         self._writing: deque[Future[None]] = deque()
+        self._copies = _Copies()
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
@@ -49,7 +51,7 @@ class BackgroundCheckpointIO(CheckpointIO):
             self._writing.popleft().result()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        copy = _copied(checkpoint)
+        copy = self._copies.of(checkpoint)
         self._writing.append(
             self._thread.submit(self._writer.save_checkpoint, copy, path, storage_options)
         )
@@ -98,6 +100,7 @@ class BackgroundCheckpointIO(CheckpointIO):
             if error is not None and error is not ended_by:
                 log.error("A checkpoint could not be saved either: %s", error)
         self._writing.clear()
+        self._copies = _Copies()
 
 
 def background_of(trainer: pl.Trainer) -> BackgroundCheckpointIO | None:
@@ -110,20 +113,43 @@ def background_of(trainer: pl.Trainer) -> BackgroundCheckpointIO | None:
     return io if isinstance(io, BackgroundCheckpointIO) else None
 
 
-def _copied(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """A state that later steps leave alone, on the devices where it is."""
-    memo: dict[int, Any] = {}
-    _copy_tensors(checkpoint, memo)
-    return deepcopy(checkpoint, memo)
+class _Copies:
+    """Copies of states that later steps leave alone, on the devices where they are.
 
+    The best and the last checkpoint of an epoch hold the same weights: while the first of them is
+    still being written, the second shares its copies of tensors that no step has changed since.
+    """
 
-def _copy_tensors(value: Any, memo: dict[int, Any]) -> None:
-    """Notes copies of all tensors; torch's own deepcopy refuses those that have a history."""
-    if isinstance(value, dict):
-        for part in value.values():
-            _copy_tensors(part, memo)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _copy_tensors(part, memo)
-    elif type(value) in (Tensor, torch.nn.Parameter):
-        memo[id(value)] = copied(value)
+    def __init__(self) -> None:
+        self._step: Any = None
+        self._made: dict[tuple[Any, ...], tuple[Tensor, weakref.ref[Tensor]]] = {}
+
+    def of(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
+        """Copies a checkpoint; torch's own deepcopy refuses tensors that have a history."""
+        step = checkpoint.get("global_step")
+        if step is None or step != self._step:
+            self._step, self._made = step, {}
+        memo: dict[int, Any] = {}
+        self._copy_tensors(checkpoint, memo)
+        return deepcopy(checkpoint, memo)
+
+    def _copy_tensors(self, value: Any, memo: dict[int, Any]) -> None:
+        if isinstance(value, dict):
+            for part in value.values():
+                self._copy_tensors(part, memo)
+        elif isinstance(value, list | tuple):
+            for part in value:
+                self._copy_tensors(part, memo)
+        elif type(value) in (Tensor, torch.nn.Parameter):
+            memo[id(value)] = self._copy(value)
+
+    def _copy(self, tensor: Tensor) -> Tensor:
+        if tensor.layout != torch.strided or tensor.is_inference():  # these count no changes
+            return copied(tensor)
+        where = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        key = (*where, tensor._version)  # noqa: SLF001 - torch names its counter so
+        if key in self._made and (copy := self._made[key][1]()) is not None:
+            return copy
+        copy = copied(tensor)
+        self._made[key] = tensor, weakref.ref(copy)  # the memory of a living tensor is its own
+        return copy

@@ -69,6 +69,49 @@ def test_what_changes_after_saving_is_not_what_is_saved(
     assert saved["history"].tolist() == [2, 2]
 
 
+def test_checkpoints_of_one_step_share_what_has_not_changed(
+    slow: Slow, background: BackgroundCheckpointIO
+) -> None:
+    weight, average = torch.ones(2, requires_grad=True), torch.ones(2)
+    state = {"global_step": 5, "weight": weight.detach(), "average": average}
+    background.save_checkpoint(state, "best.ckpt")
+    average.fill_(3)
+    background.save_checkpoint(state | {"weight": weight.detach()}, "last.ckpt")
+    with torch.no_grad():
+        weight.fill_(7)
+    slow.let.set()
+    background.wait()
+    best, last = slow.written
+    assert last["weight"] is best["weight"]
+    assert best["weight"].tolist() == [1, 1]
+    assert (best["average"].tolist(), last["average"].tolist()) == ([1, 1], [3, 3])
+
+
+@pytest.mark.parametrize("steps", [(5, 6), (None, None)])
+def test_checkpoints_of_other_steps_share_nothing(
+    slow: Slow, background: BackgroundCheckpointIO, steps: tuple[int | None, int | None]
+) -> None:
+    weight = torch.ones(2)
+    for step in steps:
+        background.save_checkpoint({"global_step": step, "weight": weight}, "last.ckpt")
+        weight.data.fill_(7)  # as a CUDA graph does: no version counts it
+    slow.let.set()
+    background.wait()
+    assert [one["weight"].tolist() for one in slow.written] == [[1, 1], [7, 7]]
+
+
+def test_another_tensor_in_the_same_memory_is_copied(
+    slow: Slow, background: BackgroundCheckpointIO
+) -> None:
+    for number in (1.0, 2.0):
+        scratch = torch.full((1 << 16,), number)
+        background.save_checkpoint({"global_step": 5, "scratch": scratch}, "last.ckpt")
+        del scratch
+    slow.let.set()
+    background.wait()
+    assert [one["scratch"][0].item() for one in slow.written] == [1, 2]
+
+
 def test_reading_and_removing_wait_for_the_file(
     slow: Slow, background: BackgroundCheckpointIO
 ) -> None:
