@@ -1,9 +1,10 @@
 """Memory of the host that costs little when it is first written to."""
 
 import math
-import sys
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,9 +13,16 @@ from torch import Tensor
 _LARGE = 1 << 20  # bytes
 _KEPT = 2  # arrays a thread: a batch is made while the one before it is in use
 _MOST_BYTES = 256 << 20  # of each
-_REFERENCES = 3  # to an array that nobody uses: in the list, the loop, and the call that counts
 
 _kept = threading.local()
+
+
+@dataclass(eq=False)
+class _Lent:
+    """Memory, and who has it, which may be gone."""
+
+    array: np.ndarray
+    to: Callable[[], np.ndarray | None] = lambda: None
 
 
 def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -46,14 +54,16 @@ def reused(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     size = math.prod(shape) * dtype.itemsize
     if not _LARGE <= size <= _MOST_BYTES:
         return empty(shape, dtype)
-    kept: list[np.ndarray] = vars(_kept).setdefault("arrays", [])
-    for array in kept:
-        if array.nbytes == size and sys.getrefcount(array) == _REFERENCES:
+    kept: list[_Lent] = vars(_kept).setdefault("memory", [])
+    for lent in kept:
+        if lent.array.nbytes == size and lent.to() is None:
             break
     else:
-        array = np.empty(size, np.uint8)
-        kept[:] = [*kept, array][-_KEPT:]
-    return torch.from_numpy(array).view(dtype).view(tuple(shape))
+        lent = _Lent(np.empty(size, np.uint8))
+        kept[:] = [*kept, lent][-_KEPT:]
+    view = lent.array[:]  # lives as long as the last tensor on it
+    lent.to = weakref.ref(view)
+    return torch.from_numpy(view).view(dtype).view(tuple(shape))
 
 
 def copied(tensor: Tensor) -> Tensor:
