@@ -43,18 +43,31 @@ def sort_out(case: Case, variant: Variant) -> Sorted:
         variant: One of its variants.
     """
     names = [name for key, own in case.expected.items() if _is(variant, key) for name in own]
+    known = dict(remarks_on(case, variant))
     said = variant.diagnoses
     others = {name: count for name, count in said.items() if name not in names}
     return Sorted(
         runs=len(variant.seeds),
         expected={name: said.get(name, 0) for name in names},
-        true={name: count for name, count in others.items() if name in case.remarks},
-        alarms={name: count for name, count in others.items() if name not in case.remarks},
+        true={name: count for name, count in others.items() if name in known},
+        alarms={name: count for name, count in others.items() if name not in known},
     )
 
 
+def remarks_on(case: Case, variant: Variant) -> Iterator[tuple[str, str]]:
+    """What a person says of the diagnoses of a variant: name and reason.
+
+    Args:
+        case: Has the remarks.
+        variant: One of its variants.
+    """
+    for key, own in case.remarks.items():
+        if _is(variant, key):
+            yield from ((name, why) for name, why in own.items() if name in variant.diagnoses)
+
+
 def check_expected(case: Case, facts: Facts) -> None:
-    """Refuses expectations of a variant that is not there.
+    """Refuses expectations of, and remarks on a variant that is not there.
 
     Args:
         case: Has them.
@@ -63,12 +76,12 @@ def check_expected(case: Case, facts: Facts) -> None:
     Raises:
         ConfigError: No variant has such a name.
     """
-    for key in case.expected:
+    for key in (*case.expected, *case.remarks):
         if not any(_is(variant, key) for variant in facts.variants):
             names = "".join(f"\n  {variant.name}" for variant in facts.variants)
             raise ConfigError(
-                f"expected, of the case {case.name}: expected a variant or a part of its name, got "
-                f"{key!r}. The variants are:{names}"
+                f"expected, remarks of the case {case.name}: expected a variant or a part of its "
+                f"name, got {key!r}. The variants are:{names}"
             )
 
 

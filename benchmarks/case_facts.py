@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.case_texts import Case
+from project.atomic import write_text
 from project.errors import RunError
 from project.runs.alignment import align
-from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.environment import Hardware
 from project.runs.groups import Group, group_runs
@@ -249,7 +249,7 @@ def _network(
     epochs = _span(config["trainer"]["max_epochs"] for config in configs)
     weights = [count for group in groups if (count := _weights(group.runs[0])) is not None]
     many = f" of {_span(weights)} weights" if weights else ""
-    return f"`{names}`{many}, {sizes} pixels; epochs: {epochs} at most"
+    return f"{names}{many}, {sizes} pixels; epochs: {epochs} at most"
 
 
 def _size(size: int | list[int]) -> str:
@@ -257,7 +257,15 @@ def _size(size: int | list[int]) -> str:
 
 
 def _name(record: RunRecord, config: dict[str, Any]) -> str:
-    return str(record.choices.get("model") or config["model"]["_target_"])
+    """What was chosen, and where the name hides it, what it stands for."""
+    target = str(config["model"]["_target_"])
+    chosen = record.choices.get("model") or target
+    small = "/" in chosen or chosen == target
+    return f"`{chosen}`, {_built(config['model'], target)}," if small else f"`{chosen}`"
+
+
+def _built(model: dict[str, Any], target: str) -> str:
+    return f"`{model['name']}`" if "name" in model else f"a `{target.rpartition('.')[2]}`"
 
 
 def _weights(run: RunDirectory) -> int | None:

@@ -36,8 +36,9 @@ is no evidence of equality. In brackets behind a metric: its test photos.
 """
 _DIAGNOSES = """
 Every training ends with what its numbers show to be wrong. *Expected* is what a variant is about,
-with the runs in which it was said; *true besides* is what a person has found to be right without
-being the point, for the reason that stands under the case; everything else is a *false alarm*.
+with the runs in which it was said; *true besides* is what a person has found to be right of that
+variant without being the point, for the reason that stands under the case; everything else is a
+*false alarm*.
 """
 _OF_CASE = ("variant", "runs", "expected", "true besides", "false alarms")
 _OF_ALL = ("case", "runs", "said", "expected", "true besides", "false alarms")
@@ -114,11 +115,10 @@ def _measured(case: Case, facts: Facts) -> Iterator[str]:
         yield from _table(["", *map(_score, case.scores)], _scores(facts.variants, case.scores))
     yield from ("", "**Diagnoses** in these runs:", "")
     yield from _table(_OF_CASE, diagnoses.of_case(case, facts))
-    said = {name for variant in facts.variants for name in variant.diagnoses}
-    remarks = [(name, why) for name, why in case.remarks.items() if name in said]
+    remarks = [remark for v in facts.variants for remark in diagnoses.remarks_on(case, v)]
     if remarks:
         yield ""
-    yield from (f"- {name.replace('_', ' ')}: {why}" for name, why in remarks)
+    yield from (f"- {name.replace('_', ' ')}: {why}" for name, why in dict.fromkeys(remarks))
 
 
 def broken(command: str) -> list[str]:

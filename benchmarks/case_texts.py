@@ -40,8 +40,8 @@ class Case:
         scores: Metrics of the runs that stand side by side, such as ``test_same/accuracy``.
         expected: Diagnoses that a variant is about, by its name on the page or by overrides, as in
             ``sampler=natural``; `EVERY` for all.
-        remarks: Diagnoses that are true without being the point, each with the reason. Whatever
-            else is said counts as a false alarm.
+        remarks: Diagnoses that a person has found to be true without being the point, each with the
+            reason, by variant likewise. Whatever else is said counts as a false alarm.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Case:
     seeds: int = 3
     scores: Sequence[str] = ()
     expected: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    remarks: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def needs_photos(self) -> bool:

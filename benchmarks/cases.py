@@ -4,9 +4,10 @@
     python benchmarks/cases.py cats_dogs --seeds 5
     python benchmarks/cases.py --page-only              # after a change of a text
 
-For each case: the sweeps and comparisons that a user would type, then ``docs/results.md``. The same
-command again goes on: what has finished is not trained again. A sweep whose configuration has
-changed is refused; remove its folder, or choose another one with ``--jobs-dir``. In
+For each case: the sweeps and comparisons that a user would type, then ``docs/results.md``. The code
+must be that of a commit, which the page names. The same command again goes on: what has finished is
+not trained again. A sweep whose configuration has changed is refused; remove its folder, or choose
+another one with ``--jobs-dir``. In
 ``benchmarks/published/``, ``<case>.md`` says what is run and what was published; ``<case>.json``
 keeps what was measured, so that cases that are not run this time stay on the page as they are.
 """
@@ -24,8 +25,9 @@ from benchmarks.case_diagnoses import check_expected
 from benchmarks.case_facts import Facts, Verdicts, estimates, facts_of, read_verdicts
 from benchmarks.case_page import page
 from benchmarks.case_texts import FOLDER, Case, read_cases
+from project.atomic import write_text
 from project.errors import ConfigError, EvenhandError, RunError, suggestion
-from project.runs.atomic import write_text
+from project.runs.environment import code_version
 from project.runs.finding import find_runs
 
 PLACEHOLDER = "path/to/photos"
@@ -64,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cases = read_cases(given.texts)
         chosen = [] if given.page_only else _chosen(cases, given.cases)
+        if chosen and not given.with_changes:
+            _check_committed()
         failed = run(cases, chosen, _plan(given), given.texts, given.write)
     except EvenhandError as error:
         sys.exit(str(error))
@@ -74,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(
     cases: Sequence[Case], chosen: Sequence[Case], plan: Plan, facts: Path, target: Path
 ) -> list[str]:
-    """Runs cases; after each the page is written.
+    """Runs cases, then writes the page: until all have been trained, no file of the code changes.
 
     Args:
         cases: All that are on the page.
@@ -91,19 +95,21 @@ def run(
     """
     failed = []
     _write_page(cases, facts, target)  # whatever is wrong with a text, before hours of training
+    measured: dict[str, Facts] = {}
     for case in chosen:
         if case.needs_photos and plan.photos is None:
             print(f"{case.title} is left out: it needs --clothing FOLDER, or EVENHAND_CLOTHING.")
             continue
         try:
-            found = measure(case, plan)
-            check_expected(case, found)
-            found.write(facts / f"{case.name}.json")
+            measured[case.name] = measure(case, plan)
+            check_expected(case, measured[case.name])
         except EvenhandError as error:
             print(f"{case.title}: {error}", file=sys.stderr)
+            measured.pop(case.name, None)
             failed.append(case.name)
-            continue
-        _write_page(cases, facts, target)
+    for name, found in measured.items():
+        found.write(facts / f"{name}.json")
+    _write_page(cases, facts, target)
     return failed
 
 
@@ -181,6 +187,15 @@ def _run(words: Sequence[str]) -> None:
         )
 
 
+def _check_committed() -> None:
+    code = code_version()
+    if code is None or code.dirty:
+        raise ConfigError(
+            f"expected code as it was committed, got {'changes' if code else 'no commit'}: nobody "
+            "could run the same again. Commit first, or take --with-changes for a trial."
+        )
+
+
 def _write_page(cases: Sequence[Case], facts: Path, target: Path) -> None:
     files = {case.name: facts / f"{case.name}.json" for case in cases}
     known = {name: Facts.read(file) for name, file in files.items() if file.exists()}
@@ -221,6 +236,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", default="small", help="of the experiments")
     parser.add_argument("--jobs-dir", type=Path, metavar="FOLDER", help="gets the runs")
     parser.add_argument("--write", type=Path, default=Path("docs/results.md"), metavar="FILE")
+    parser.add_argument(
+        "--with-changes", action="store_true", help="for a trial: runs code that no commit has"
+    )
     parser.add_argument("--page-only", action="store_true", help="runs nothing")
     parser.add_argument(
         "--texts", type=Path, default=FOLDER, metavar="FOLDER", help="of the cases and facts"

@@ -23,6 +23,7 @@ from project.errors import ConfigError, RunError
 from project.launch.cli.word_lists import worded
 from project.report.comparison import cells
 from project.report.metrics import title
+from project.runs.environment import CodeVersion
 from project.runs.finding import find_runs
 from project.runs.record import read_record
 from project.runs.sweeps import SweepDirectory, SweepFacts
@@ -44,7 +45,7 @@ HEADS = Case(
     baseline="head=fixed",
     scores=["test/accuracy"],
     expected={"model.head=clamped": ["clamped_logits", "collapse"]},
-    remarks={"overfitting": "so few photos"},
+    remarks={"head=fixed": {"overfitting": "so few photos"}},
 )
 COLUMNS = (
     "group", "metric", "images", "mean", "spread", "low", "high",
@@ -59,7 +60,7 @@ MEASURED = Facts(
             "head=clamped,x=1",
             [1, 2],
             {"test/accuracy": [0.5, None]},
-            {"clamped_logits": 2, "dead_units": 1},
+            {"clamped_logits": 2, "overfitting": 1},
         ),
     ],
     verdicts=[
@@ -126,7 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Iterator[P
 
 def launch(folder: Path, photos: Path, *words: str) -> None:
     places = [f"--texts={folder}/texts", f"--write={folder}/page.md", f"--jobs-dir={folder}/jobs"]
-    cases.main([*places, f"--clothing={photos}", "--seeds=2", *words])
+    cases.main([*places, f"--clothing={photos}", "--seeds=2", "--with-changes", *words])
 
 
 def facts_of(folder: Path) -> Facts:
@@ -235,16 +236,16 @@ def test_many_variants_get_tables_side_by_side_with_the_baseline_in_each() -> No
 def test_diagnoses_are_expected_true_besides_or_false_alarms() -> None:
     found = sort_out(HEADS, MEASURED.variants[1])
     assert found.expected == {"clamped_logits": 2, "collapse": 0}
-    assert found.alarms == {"dead_units": 1}
+    assert found.alarms == {"overfitting": 1}  # seen to be true of the other variant alone
     rows = list(of_case(HEADS, MEASURED))
     assert rows[0] == ["head=fixed,x=1", 2, "–", "overfitting (2)", "–"]
     expected = "clamped logits (2 of 2), collapse (0 of 2)"
-    assert rows[1] == ["head=clamped,x=1", 2, expected, "–", "dead units (1)"]
+    assert rows[1] == ["head=clamped,x=1", 2, expected, "–", "overfitting (1)"]
     sums = list(of_all([(HEADS, MEASURED)]))
     assert sums[0] == ["Heads", 4, 5, 2, 2, 1]
     shown = page([HEADS], {"heads": MEASURED})
     assert "- overfitting: so few photos" in shown
-    assert "| dead units | 0 | 0 | 1 | Heads (1) |" in shown
+    assert "| overfitting | 0 | 2 | 1 | Heads (3) |" in shown
     assert "| collapse |" not in shown  # nobody said it
 
 
@@ -255,6 +256,9 @@ def test_expectation_of_no_variant_is_refused() -> None:
     ):
         check_expected(case, MEASURED)
     check_expected(replace(HEADS, expected={"*": ["collapse"]}), MEASURED)
+    case = replace(HEADS, remarks={"head=clampt": {"collapse": "why"}})
+    with pytest.raises(ConfigError, match=r"remarks of the case .*'head=clampt'"):
+        check_expected(case, MEASURED)
 
 
 def test_case_that_was_not_run_keeps_its_section(
@@ -264,7 +268,7 @@ def test_case_that_was_not_run_keeps_its_section(
     write_case(tmp_path, "heads", ["experiment=heads"])
     MEASURED.write(tmp_path / "heads.json")
     target = tmp_path / "page.md"
-    words = [f"--texts={tmp_path}", f"--write={target}", "--clothing="]
+    words = [f"--texts={tmp_path}", f"--write={target}", "--clothing=", "--with-changes"]
     cases.main([*words, "coats"])
     assert "Coats is left out: it needs --clothing FOLDER" in capsys.readouterr().out
     shown = target.read_text(encoding="utf-8")
@@ -283,10 +287,22 @@ def test_case_whose_command_fails_is_named_and_its_section_stays(
     MEASURED.write(tmp_path / "heads.json")
     target = tmp_path / "page.md"
     with pytest.raises(SystemExit, match=r"Failed: heads\. The same command goes on"):
-        cases.main([f"--texts={tmp_path}", f"--write={target}"])
+        cases.main([f"--texts={tmp_path}", f"--write={target}", "--with-changes"])
     said = capfd.readouterr().err
     assert "Heads: expected exit code 0, got 1 from: python -m project.train --multirun" in said
     assert "85.0 ± 7.1" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("version", "got"), [(CodeVersion("abc", dirty=True), "changes"), (None, "no commit")]
+)
+def test_code_that_nobody_could_run_again_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: CodeVersion | None, got: str
+) -> None:
+    monkeypatch.setattr(cases, "code_version", lambda: version)
+    write_case(tmp_path, "heads", ["experiment=heads"])
+    with pytest.raises(SystemExit, match=rf"got {got}: nobody could .* --with-changes"):
+        cases.main([f"--texts={tmp_path}", f"--write={tmp_path}/page.md"])
 
 
 def test_unknown_case_is_answered(tmp_path: Path) -> None:
