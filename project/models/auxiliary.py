@@ -10,6 +10,9 @@ from torch import Tensor
 
 from project.errors import ModelError
 
+AUXILIARY_HEADS = ("aux1", "aux2", "AuxLogits")
+"""What GoogLeNet and Inception call such heads; their published weights have them."""
+
 _PUBLISHED_WEIGHT = 0.3
 
 

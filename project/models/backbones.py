@@ -1,8 +1,8 @@
 """Backbones by name: anything that timm or torchvision can build, with a head for our classes."""
 
 import logging
+from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import timm
@@ -14,7 +14,7 @@ from torchvision.models import Inception3
 from project.errors import ModelError, suggestion
 from project.models.batch_norm import BatchNorm, convert_batch_norm
 from project.models.features import last_layer
-from project.models.weights import fetching, load_weights, refuse_two_sources
+from project.models.weights import fetching
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ def timm_backbone(
     num_classes: int,
     in_chans: int = 3,
     pretrained: bool = False,
-    checkpoint_path: str | Path | None = None,
     drop_rate: float = 0.0,
     **kwargs: Any,
 ) -> nn.Module:
@@ -50,8 +49,6 @@ def timm_backbone(
         num_classes: Length of the logits.
         in_chans: Channels of the images.
         pretrained: Start from the weights that timm publishes for the name.
-        checkpoint_path: Start from a local file instead, see
-            ``project.models.weights.load_weights``.
         drop_rate: Share of features dropped before the head, in [0, 1).
         **kwargs: Whatever else the network takes.
 
@@ -62,7 +59,6 @@ def timm_backbone(
         ModelError: The name is unknown, an argument does not exist for this network, or its weights
             cannot be had.
     """
-    refuse_two_sources(pretrained, checkpoint_path)
     elsewhere = name.startswith(TIMM_SOURCES)
     if not elsewhere and not _is_in_timm(name):
         raise _unknown("timm", name, timm.list_models() + timm.list_pretrained())
@@ -73,21 +69,14 @@ def timm_backbone(
         "drop_rate": drop_rate,
         **kwargs,
     }
-    if pretrained or elsewhere:
-        with fetching(name):
-            backbone = _built("timm", name, timm.create_model, arguments)
-    else:
-        backbone = _built("timm", name, timm.create_model, arguments)
-    if checkpoint_path is not None:
-        load_weights(backbone, checkpoint_path, num_classes)
-    return backbone
+    with fetching(name) if pretrained or elsewhere else nullcontext():
+        return _built("timm", name, timm.create_model, arguments)
 
 
 def torchvision_backbone(
     name: str,
     num_classes: int,
     pretrained: bool = False,
-    checkpoint_path: str | Path | None = None,
     **kwargs: Any,
 ) -> nn.Module:
     """Builds any of torchvision's classification networks.
@@ -99,8 +88,6 @@ def torchvision_backbone(
         name: As ``torchvision.models.list_models(module=torchvision.models)`` gives it.
         num_classes: Length of the logits.
         pretrained: Start from torchvision's default weights, with a fresh head.
-        checkpoint_path: Start from a local file instead, see
-            ``project.models.weights.load_weights``.
         **kwargs: Whatever else the network takes.
 
     Returns:
@@ -110,7 +97,6 @@ def torchvision_backbone(
         ModelError: The name is unknown, an argument does not exist for this network, its weights
             cannot be had, or auxiliary outputs of published weights are asked for.
     """
-    refuse_two_sources(pretrained, checkpoint_path)
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise _unknown("torchvision", name, known)
@@ -131,12 +117,9 @@ def torchvision_backbone(
     if name in WITH_AUXILIARY_LOGITS:
         # init_weights: without it both warn that its default will change.
         kwargs = {"aux_logits": False, "init_weights": True, **kwargs}
-    backbone = _built(
+    return _built(
         "torchvision", name, torchvision.models.get_model, {"num_classes": num_classes, **kwargs}
     )
-    if checkpoint_path is not None:
-        load_weights(backbone, checkpoint_path, num_classes)
-    return backbone
 
 
 def replace_head(backbone: nn.Module, num_classes: int) -> None:

@@ -51,8 +51,9 @@ def convert_batch_norm(network: nn.Module, way: BatchNorm) -> int:
     Args:
         network: Any network.
         way: ``keep``; ``freeze``: statistics, scales and shifts stay as they are; ``remove``: there
-            is none, and a convolution that left its bias to it has none either; ``group``: group
-            norms with the same scales and shifts, which work at any batch size.
+            is none, a convolution that left its bias to it has none either, and nothing works in
+            place any more; ``group``: group norms with the same scales and shifts, which work at
+            any batch size.
 
     Returns:
         How many were replaced.
@@ -70,6 +71,8 @@ def convert_batch_norm(network: nn.Module, way: BatchNorm) -> int:
         if id(norm) not in replacements:
             replacements[id(norm)] = _replacement(norm, way)
         network.set_submodule(path, replacements[id(norm)])
+    if way == "remove" and replacements:
+        _leave_inputs_alone(network)
     return len(replacements)
 
 
@@ -124,3 +127,10 @@ def _what_follows(norm: _Norm) -> nn.Module:
     if isinstance(norm, BatchNormAct2d):
         return nn.Sequential(norm.drop, norm.act)
     return nn.Identity()
+
+
+def _leave_inputs_alone(network: nn.Module) -> None:
+    """An activation in place overwrote what its norm had made; now others may need its input."""
+    for module in network.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False  # type: ignore[assignment]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import pytorch_lightning as pl
 import torch
@@ -11,51 +11,29 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric
 
-from project.errors import ModelError, RunError, TrainingError
-from project.models.auxiliary import split_auxiliary
-from project.models.finetuning.layers import Layer, decaying_layers
+from project.models import checkpoint as checkpoints
+from project.models.batch import PADDING, Batch
 from project.models.finetuning.plans import FineTuning
-from project.models.finetuning.stages import Stages
-from project.models.finiteness import Losses
+from project.models.finiteness import Losses, not_finite
+from project.models.learning import Learning
+from project.models.logits import all_logits
 from project.models.metrics import (
     ClassificationMetrics,
     Confusion,
     MeanLoss,
-    MetricState,
     add_batch,
     overall_scores,
-    restore_state,
-    state_of,
 )
 from project.models.normalize import Normalize
-from project.models.optimization import decayed_names, parameter_groups, scale_learning_rates
+from project.models.optimization import scale_learning_rates
 from project.models.randomness import seed_step
-from project.models.schedules import Course
-
-PADDING = -1  # row of images that only fill up a batch
-CHECKPOINT_KEY = "evenhand"
+from project.models.ranks import largest
+from project.models.schedules import course_of
 
 
 def _calm() -> int:
     """Nothing is urgent."""
     return 0
-
-
-class Batch(Protocol):
-    """What a step needs of a batch.
-
-    Attributes:
-        image: ``(B, 3, H, W)``, uint8, or floating point in [0, 1].
-        label: int64 ``(B,)``, or float ``(B, C)`` after mixing.
-        row: int64 ``(B,)``, the image's row in the catalog; -1 marks padding.
-    """
-
-    @property
-    def image(self) -> Tensor: ...  # noqa: D102
-    @property
-    def label(self) -> Tensor: ...  # noqa: D102
-    @property
-    def row(self) -> Tensor: ...  # noqa: D102
 
 
 class Classifier(pl.LightningModule):
@@ -110,7 +88,6 @@ class Classifier(pl.LightningModule):
         aux_weight: float | None = None,
     ) -> None:
         super().__init__()
-        self._stages: Stages | None = None
         self.normalize = Normalize(mean, std)
         self.backbone = backbone
         self.loss = loss
@@ -123,9 +100,9 @@ class Classifier(pl.LightningModule):
         self.aux_weight = aux_weight
         self.urgency = _calm
         self.agreed_urgency = 0
-        self._decayed = decayed_names(self)
-        self._layers: dict[str, Layer] | None = None
-        self._set_up(finetuning or FineTuning())
+        self._has_auxiliary = aux_weight is not None
+        plan = finetuning or FineTuning()
+        self._learning = Learning(self, plan, with_auxiliary=self._has_auxiliary)
         self.train_loss, self.val_loss, self.test_loss = MeanLoss(), MeanLoss(), MeanLoss()
         self.train_confusion = Confusion(len(self.classes))
         self.val_metrics = ClassificationMetrics(self.classes)
@@ -133,7 +110,7 @@ class Classifier(pl.LightningModule):
         self.step_loss: Tensor | None = None
         self.test_stage = "test"
         self._losses = Losses()
-        self._unfinished: list[dict[str, MetricState]] = []
+        self._unfinished: list[checkpoints.Sums] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Does without torch's search for parameters where Lightning notes which hook it is in.
@@ -148,13 +125,13 @@ class Classifier(pl.LightningModule):
     @property
     def freezes(self) -> bool:
         """Whether layers are frozen at some time."""
-        return self._stages is not None
+        return self._learning.freezes
 
     def train(self, mode: bool = True) -> Self:
         """Trains or evaluates from now on; what is frozen behaves as in an evaluation."""
         super().train(mode)
-        if mode and self._stages is not None:
-            self._stages.hold(self.backbone)
+        if mode:
+            self._learning.hold(self.backbone)
         return self
 
     def thaw(self, epoch: int) -> bool:
@@ -166,15 +143,11 @@ class Classifier(pl.LightningModule):
         Returns:
             Whether that changed anything.
         """
-        return self._stages is not None and self._stages.begin(self.backbone, epoch)
+        return self._learning.begin(self.backbone, epoch)
 
     def learning(self) -> str:
         """Tells which layers are trained now, or how fast; nothing if all are, alike."""
-        if self._stages is not None:
-            return str(self._stages)
-        layers = dict.fromkeys((self._layers or {}).values())
-        speeds = ", ".join(f"x {layer.lr_scale:.3g} in {layer.name}" for layer in layers)
-        return speeds and f"learning rate {speeds}"
+        return str(self._learning)
 
     def forward(self, images: Tensor) -> Tensor:
         """Classifies images.
@@ -192,16 +165,8 @@ class Classifier(pl.LightningModule):
 
     def _all_logits(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The logits and, in training, those of auxiliary heads."""
-        output = self.backbone(self.normalize(images))
-        logits, auxiliary = (output, []) if self.aux_weight is None else split_auxiliary(output)
-        expected = (len(images), len(self.classes))
-        if not isinstance(logits, Tensor) or logits.shape != expected:
-            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ModelError(
-                f"Expected logits of shape {expected} from {type(self.backbone).__name__} (images, "
-                f"classes), got {got}. Let the model take num_classes and return plain logits."
-            )
-        return logits.float(), [one.float() for one in auxiliary]
+        images, classes = self.normalize(images), len(self.classes)
+        return all_logits(self.backbone, images, classes, with_auxiliary=self._has_auxiliary)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Gives the loss of one batch.
@@ -233,8 +198,7 @@ class Classifier(pl.LightningModule):
         """Goes on with the sums of an epoch that was begun before."""
         if self._unfinished:
             mine = self._unfinished[self.trainer.global_rank]
-            for name, metric in self._epoch_metrics().items():
-                restore_state(metric, mine[name])
+            checkpoints.restore(self._epoch_metrics(), mine)
             self._unfinished = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -263,7 +227,7 @@ class Classifier(pl.LightningModule):
         Raises:
             TrainingError: The loss of a step was not finite.
         """
-        self._stop_if_any_was_bad(wait=True)
+        self._losses.check(wait=True)
         numbers = {"loss": float(self.train_loss.compute())}
         if self.train_confusion.update_called:  # never with mixed labels
             scores = overall_scores(self.train_confusion.compute())
@@ -278,7 +242,7 @@ class Classifier(pl.LightningModule):
         """
         loss = float(self.val_loss.compute())
         if not math.isfinite(loss):
-            raise TrainingError(_diagnosis("validation", loss, self._position()))
+            raise not_finite("validation", loss, self._position())
         self._log_epoch("val", {"loss": loss} | self.val_metrics.compute())
 
     def on_test_epoch_end(self) -> None:
@@ -288,22 +252,9 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Builds the optimizer and, unless there is none, its schedule."""
-        optimizer = self.optimizer(
-            parameter_groups(self, self._decayed, self._trained_names(), self._layers)
-        )
+        optimizer = self.optimizer(self._learning.groups(self))
         scale_learning_rates(optimizer)
-        self.trainer.fit_loop.setup_data()  # counts the batches of an epoch
-        total_steps = self.trainer.estimated_stepping_batches
-        batches, accumulated = (
-            self.trainer.num_training_batches,
-            self.trainer.accumulate_grad_batches,
-        )
-        course = Course(
-            total_steps=total_steps,
-            steps_per_epoch=math.ceil(batches / accumulated),
-            monitor=self.monitor,
-            monitor_mode=self.monitor_mode,
-        )
+        course = course_of(self.trainer, self.monitor, self.monitor_mode)
         schedule = self.scheduler(optimizer, course)
         if schedule is None:
             return optimizer
@@ -317,13 +268,10 @@ class Classifier(pl.LightningModule):
         Raises:
             TrainingError: The loss of a step was not finite, so the weights are not worth saving.
         """
-        self._stop_if_any_was_bad(wait=True)
-        metrics = self._epoch_metrics().items()
-        checkpoint[CHECKPOINT_KEY] = {
-            "classes": list(self.classes),
-            "monitor": self.monitor,
-            "train_metrics": self._of_all_ranks({name: state_of(m) for name, m in metrics}),
-        }
+        self._losses.check(wait=True)
+        checkpoints.keep(
+            checkpoint, self.classes, self.monitor, self._epoch_metrics(), self.trainer
+        )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Checks that the checkpoint's logits mean the same classes, and takes its sums up.
@@ -331,41 +279,9 @@ class Classifier(pl.LightningModule):
         Raises:
             RunError: They do not, or the file is not a checkpoint of a run.
         """
-        saved = checkpoint.get(CHECKPOINT_KEY)
-        if saved is None:
-            raise RunError(
-                "Expected a checkpoint of a run, got one without a class list. Load foreign "
-                "weights with model.checkpoint_path=<file>."
-            )
-        if saved["classes"] != list(self.classes):
-            raise RunError(
-                f"Expected a checkpoint for the classes {list(self.classes)}, got one for "
-                f"{saved['classes']}. Use data with the run's classes, in the same order."
-            )
+        sums = checkpoints.sums_kept(checkpoint, self.classes)
         if self.trainer.training:
-            self._unfinished = saved.get("train_metrics", [])
-
-    def _set_up(self, plan: FineTuning) -> None:
-        """Freezes what is not trained at first, before anything asks what has a gradient."""
-        if plan.freezes and self.aux_weight is not None:
-            raise ModelError(
-                "Expected all of the network to be trained where auxiliary heads help it to learn, "
-                "got model.aux_logits=true and layers that are frozen. Set it to false, or take "
-                "finetune=none."
-            )
-        if plan.freezes:
-            self._stages = Stages(self.backbone, plan)
-            self.thaw(0)
-        if plan.layer_decay != 1:
-            layers = decaying_layers(self.backbone, plan.layer_decay)
-            self._layers = {f"backbone.{name}": layer for name, layer in layers.items()}
-
-    def _trained_names(self) -> set[str] | None:
-        """Names of what is trained now or later, where that is not all that has a gradient."""
-        if self._stages is None:
-            return None
-        others = [n for n, value in self.named_parameters() if value.requires_grad]
-        return {*others, *(f"backbone.{name}" for name in self._stages.names)}
+            self._unfinished = sums
 
     def _shared_step(self, batch: Batch, mean_loss: MeanLoss) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient, and detached logits, labels and indices, of all but padding."""
@@ -396,41 +312,20 @@ class Classifier(pl.LightningModule):
     def _stop_unless_finite(self, loss: Tensor) -> None:
         if self.trainer.world_size == 1:
             self._losses.add(loss, self._position())
-            self._stop_if_any_was_bad()
+            self._losses.check()
             return
         # Costs one wait for the device a step and a reduction of two numbers: a rank that raised
         # alone would leave the others waiting for its gradients, and one that saved alone for its
         # part.
-        diverged, self.agreed_urgency = self._largest(
-            int(not torch.isfinite(loss)), int(self.urgency())
+        diverged, self.agreed_urgency = largest(
+            self.trainer, int(not torch.isfinite(loss)), int(self.urgency())
         )
         if diverged:
-            raise TrainingError(_diagnosis("training", float(loss), self._position()))
-
-    def _stop_if_any_was_bad(self, *, wait: bool = False) -> None:
-        bad = self._losses.first_bad(wait=wait)
-        if bad is not None:
-            raise TrainingError(_diagnosis("training", bad.loss, bad.step))
-
-    def _largest(self, *numbers: int) -> list[int]:
-        """Each number as the largest of all ranks."""
-        strategy = self.trainer.strategy
-        mine = torch.tensor(numbers, device=strategy.root_device)
-        largest: list[int] = strategy.reduce(mine, reduce_op="max").tolist()
-        return largest
+            raise not_finite("training", float(loss), self._position())
 
     def _epoch_metrics(self) -> dict[str, Metric]:
         """What adds up over a training epoch."""
         return {"loss": self.train_loss, "confusion": self.train_confusion}
-
-    def _of_all_ranks(self, mine: dict[str, MetricState]) -> list[dict[str, MetricState]]:
-        """Rank by rank, because sums of floats depend on their order."""
-        world_size = self.trainer.world_size
-        if world_size == 1:
-            return [mine]
-        gathered: list[Any] = [None] * world_size
-        torch.distributed.all_gather_object(gathered, mine)
-        return gathered
 
     def _position(self) -> str:
         """Where training is, in words."""
@@ -442,11 +337,3 @@ class Classifier(pl.LightningModule):
         # Already equal on all ranks; the maximum of equals leaves them exactly as they are.
         named = {f"{stage}/{name}": value for name, value in numbers.items()}
         self.log_dict(named, sync_dist=True, reduce_fx="max")
-
-
-def _diagnosis(stage: str, loss: float, position: str) -> str:
-    got = "one that is not on another rank" if math.isfinite(loss) else loss
-    return (
-        f"Expected a finite {stage} loss, got {got} at {position}. Try a lower optimizer.lr, "
-        "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
-    )

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torchvision.models import DenseNet, VisionTransformer
 
 from project.errors import ModelError, suggestion
+from project.models.auxiliary import AUXILIARY_HEADS
 
 FeatureKind = Literal["map", "pooled"]
 FEATURE_KINDS: tuple[FeatureKind, ...] = get_args(FeatureKind)
@@ -23,9 +24,8 @@ FEATURE_KINDS: tuple[FeatureKind, ...] = get_args(FeatureKind)
 Extract = Callable[[Any, Tensor], Tensor]
 """Maps a network and images to features."""
 
-# What torchvision's networks call what comes after the feature map, and what only trains.
+# What torchvision's networks call what comes after the feature map.
 _CLASSIFYING = ("avgpool", "classifier", "fc", "head", "heads")
-_AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
 def feature_extractor(network: nn.Module, kind: FeatureKind) -> Extract:
@@ -142,7 +142,7 @@ def _steps(network: nn.Module) -> Iterator[str]:
             return
         if isinstance(child, nn.ModuleList):
             yield from (f"{name}.{number}" for number in range(len(child)))
-        elif name not in _AUXILIARY:
+        elif name not in AUXILIARY_HEADS:
             yield name
 
 

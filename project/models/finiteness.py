@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from project.errors import TrainingError
+
 
 class Copy(Protocol):
     """A number on its way from a device."""
@@ -57,6 +59,31 @@ class Losses:
                 self._coming.clear()
                 return Bad(loss, step)
         return None
+
+    def check(self, *, wait: bool = False) -> None:
+        """Looks at what `first_bad` does.
+
+        Raises:
+            TrainingError: One of them is not finite.
+        """
+        bad = self.first_bad(wait=wait)
+        if bad is not None:
+            raise not_finite("training", bad.loss, bad.step)
+
+
+def not_finite(stage: str, loss: float, position: str) -> TrainingError:
+    """Makes the error that ends a training whose loss is not a number.
+
+    Args:
+        stage: What the loss was measured in, such as ``validation``.
+        loss: That of this process; finite where it is that of another which is not.
+        position: Where training was, in words.
+    """
+    got = "one that is not on another rank" if math.isfinite(loss) else loss
+    return TrainingError(
+        f"Expected a finite {stage} loss, got {got} at {position}. Try a lower optimizer.lr, "
+        "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
+    )
 
 
 class _Here:

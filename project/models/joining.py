@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from project.errors import EvenhandError, ModelError
 from project.models.features import Extract, FeatureKind, feature_extractor, unused_children
+from project.models.trial import trying
 from project.models.weights import HEAD
 
 
@@ -48,29 +48,20 @@ def behead(network: nn.Module, kind: FeatureKind, size: tuple[int, int]) -> tupl
     Raises:
         ModelError: There is no way to its features, or it cannot take such pictures.
     """
-    own, training = type(network), network.training
-    pictures = torch.zeros(2, 3, *size)  # two, as some networks drop a dimension of one
-    try:
-        names = _names_in_head(network.eval(), pictures)
+    own = type(network)
+    refusal, remedy = "gives no features of", "Choose another data.size or model, or take head=own."
+    with trying(network, size, refusal=refusal, remedy=remedy) as pictures:
+        names = _names_in_head(network, pictures)
         extract = feature_extractor(network, kind)
         for child in unused_children(network, extract, pictures):
             setattr(network, child, nn.Identity())
         with torch.no_grad():
             shape = extract(network, pictures).shape[1:]
-    except EvenhandError:
-        raise
-    except Exception as error:  # whatever a network of the user's raises
-        raise ModelError(
-            f"model: {own.__name__} gives no features of pictures of 3 channels and {size[0]} x "
-            f"{size[1]} pixels ({type(error).__name__}: {error}). Choose another data.size or "
-            "model, or take head=own."
-        ) from error
     members = {
         "extract": staticmethod(extract),
         "former_head": names,
         "__module__": own.__module__,
     }
-    network.train(training)
     # A class of its own instead of a wrapper, which would put its name before that of each weight
     # and hide what timm's networks know of themselves.
     network.__class__ = type(own.__name__, (Headed, own), members)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import pytorch_lightning as pl
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
@@ -33,6 +34,25 @@ class Course:
     steps_per_epoch: int
     monitor: str
     monitor_mode: Literal["min", "max"]
+
+
+def course_of(trainer: pl.Trainer, monitor: str, monitor_mode: Literal["min", "max"]) -> Course:
+    """Finds out what a schedule may know of a training that is about to begin.
+
+    Args:
+        trainer: Of the training; gets its batches, so that it can count them.
+        monitor: The metric that decides which epoch is best.
+        monitor_mode: Whether the best is its smallest or its largest value.
+    """
+    trainer.fit_loop.setup_data()  # counts the batches of an epoch
+    total_steps = trainer.estimated_stepping_batches
+    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
+    return Course(
+        total_steps=total_steps,
+        steps_per_epoch=math.ceil(batches / accumulated),
+        monitor=monitor,
+        monitor_mode=monitor_mode,
+    )
 
 
 def none(optimizer: Optimizer, course: Course) -> None:

@@ -1,5 +1,7 @@
 """Which precision and memory layout train a network fastest here."""
 
+import gc
+import logging
 import random
 import statistics
 import time
@@ -12,8 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from project.errors import TrainingError
 from project.models.auxiliary import split_auxiliary
 from project.models.backbones import MEMORY_FORMATS, MemoryFormat, prepare_backbone
+
+log = logging.getLogger(__name__)
 
 _ROUNDS = 3
 _BUDGET_SECONDS = 30.0
@@ -59,11 +64,14 @@ def milliseconds_per_step(
     size: tuple[int, int],
     batch_size: int,
     device: torch.device,
+    *,
+    compiled: bool | str = False,
     step_of: Callable[..., Step] | None = None,
 ) -> dict[Way, float]:
     """Times forward and backward passes of copies of a network, on noise.
 
-    Neither the network nor any generator of random numbers is changed.
+    Neither the network nor any generator of random numbers is changed. Only one copy is on the
+    device at a time.
 
     Args:
         backbone: The network, as it was built.
@@ -71,25 +79,40 @@ def milliseconds_per_step(
         size: Height and width in pixels.
         batch_size: Images in a batch.
         device: Where to compute.
+        compiled: A value of ``model.compile``.
         step_of: Makes a step of a network, a way and a batch; None: one that trains.
 
     Returns:
-        The median of some rounds over all ways; the first one warms up.
+        The median of some steps by way, after one that warms up. Ways in which torch cannot
+        compute here, such as for want of memory, are left out.
+
+    Raises:
+        TrainingError: If torch can compute in none of them.
     """
+    make, seconds = step_of or _step, _BUDGET_SECONDS / len(tried)
+
+    def median(way: Way) -> float:
+        step = make(_copy(backbone, way, compiled, device), way, _noise(batch_size, size, device))
+        return 1000 * statistics.median(_times(step, seconds))
+
+    taken: dict[Way, float] = {}
+    reason = ""
     with random_state_kept():
-        images = torch.rand(batch_size, 3, *size, device=device)
-        images = images.contiguous(memory_format=torch.channels_last)  # as the loader gives them
-        steps = {
-            way: (step_of or _step)(_copy(backbone, way, device), way, images) for way in tried
-        }
-        taken: dict[Way, list[float]] = {way: [] for way in tried}
-        begin = time.perf_counter()
-        for number in range(1 + _ROUNDS):
-            for way, step in steps.items():
-                taken[way].append(step())
-            if number and time.perf_counter() - begin > _BUDGET_SECONDS:
-                break
-    return {way: 1000 * statistics.median(times[1:]) for way, times in taken.items()}
+        for way in tried:
+            try:
+                taken[way] = median(way)
+            except RuntimeError as error:  # which torch's lack of memory is, too
+                reason = str(error)
+                log.warning("%s cannot train here: %s", " ".join(way), reason)
+            _release(device, compiled)
+    if not taken:
+        raise TrainingError(
+            "trainer.precision, model.memory_format: expected one of "
+            f"{', '.join(map(' '.join, tried))} to train batches of {batch_size} images of "
+            f"{size[0]} x {size[1]} pixels on {device.type}, got none that does: "
+            f"{reason.rstrip('.')}. Set a smaller data.batch_size or data.size if memory is short."
+        )
+    return taken
 
 
 def fastest(milliseconds: dict[Way, float]) -> Way:
@@ -117,9 +140,33 @@ def random_state_kept() -> Iterator[None]:
             np.random.set_state(old)  # noqa: NPY002
 
 
-def _copy(backbone: nn.Module, way: Way, device: torch.device) -> nn.Module:
+def _copy(backbone: nn.Module, way: Way, compiled: bool | str, device: torch.device) -> nn.Module:
     copy = deepcopy(backbone).to(device).train()
-    return prepare_backbone(copy, memory_format=way.memory_format)
+    return prepare_backbone(copy, compile=compiled, memory_format=way.memory_format)
+
+
+def _noise(batch_size: int, size: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """Images as the loader lays them out."""
+    images = torch.rand(batch_size, 3, *size, device=device)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _times(step: Step, seconds: float) -> list[float]:
+    """Some steps, fewer if they take long; the one before them may compile."""
+    step()
+    begin, taken = time.perf_counter(), [step()]
+    while len(taken) < _ROUNDS and time.perf_counter() - begin < seconds:
+        taken.append(step())
+    return taken
+
+
+def _release(device: torch.device, compiled: bool | str) -> None:
+    """Gives back what a copy took; what was compiled for it would be in the way of the next."""
+    if compiled:
+        torch.compiler.reset()
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _step(network: nn.Module, way: Way, images: torch.Tensor) -> Step:

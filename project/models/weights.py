@@ -14,12 +14,11 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from project.errors import ModelError
+from project.models.auxiliary import AUXILIARY_HEADS
 
 logger = logging.getLogger(__name__)
 
 FETCH_TIMEOUT_SECONDS = 10.0
-# Training-time heads of GoogLeNet and Inception, present in their published weights.
-AUXILIARY_HEADS = ("aux1.", "aux2.", "AuxLogits.")
 HEAD = "classification_head"
 """What a head is called in a network that has been given one."""
 
@@ -174,7 +173,8 @@ def _fitted_names(saved: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str,
     from_run = any(key.startswith(prefix) for key in saved)
     if from_run and not any(key.startswith(prefix) for key in own):
         saved = {key.removeprefix(prefix): saved[key] for key in saved if key.startswith(prefix)}
-    return {key: saved[key] for key in saved if key in own or not key.startswith(AUXILIARY_HEADS)}
+    unneeded = tuple(f"{head}." for head in AUXILIARY_HEADS)
+    return {key: saved[key] for key in saved if key in own or not key.startswith(unneeded)}
 
 
 def _keys_of_another_head(

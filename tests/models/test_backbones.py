@@ -46,14 +46,6 @@ def test_an_argument_that_no_timm_network_takes_is_named() -> None:
         timm_backbone(TINY, num_classes=2, gibberish=1)
 
 
-def test_weights_cannot_come_from_two_places() -> None:
-    text = r"both model\.pretrained=true and model\.checkpoint_path=a\.pth"
-    with pytest.raises(ModelError, match=text):
-        timm_backbone(TINY, num_classes=2, pretrained=True, checkpoint_path="a.pth")
-    with pytest.raises(ModelError, match=text):
-        torchvision_backbone("resnet18", num_classes=2, pretrained=True, checkpoint_path="a.pth")
-
-
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "squeezenet1_1"])
 def test_any_torchvision_name_becomes_a_network_for_our_classes(name: str) -> None:
     assert torchvision_backbone(name, num_classes=7)(torch.zeros(2, 3, 64, 64)).shape == (2, 7)

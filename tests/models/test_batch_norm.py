@@ -89,6 +89,31 @@ def test_removed_norms_leave_no_weights_and_what_they_activated(name: str) -> No
     network.train()(torch.rand(IMAGES)).sum().backward()
 
 
+@pytest.mark.parametrize("name", ["resnetv2_18", "dpn48b"])
+def test_shortcuts_survive_the_activations_of_removed_norms(name: str) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model(name, num_classes=3)
+    beside = copy.deepcopy(network)
+    for module in beside.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]
+    images = torch.rand(2, 3, 32, 32)
+    for one in (network, beside):
+        convert_batch_norm(one.train(), "remove")
+        one(images).square().sum().backward()
+    torch.testing.assert_close(network(images), beside(images), rtol=0, atol=0)
+    for value, expected in zip(network.parameters(), beside.parameters(), strict=True):
+        assert value.grad is not None
+        torch.testing.assert_close(value.grad, expected.grad)
+
+
+@pytest.mark.parametrize("way", ["keep", "freeze", "group"])
+def test_what_works_in_place_does_so_beside_other_norms(way: Any) -> None:
+    network = nn.Sequential(nn.BatchNorm2d(4), relu := nn.ReLU(inplace=True))
+    convert_batch_norm(network, way)
+    assert relu.inplace
+
+
 @pytest.mark.parametrize("name", networks())
 def test_group_norms_take_scales_and_shifts_and_forget_statistics(name: str) -> None:
     network = measured(networks()[name])
@@ -193,5 +218,6 @@ def test_missing_norms_are_an_error_where_they_are_kept(tmp_path: Path) -> None:
     source = timm.create_model("test_resnet", num_classes=3)
     convert_batch_norm(source, "remove")
     torch.save(source.state_dict(), tmp_path / "weights.pth")
+    network = timm_backbone("test_resnet", num_classes=3)
     with pytest.raises(ModelError, match=r"conv1\.1\.weight is missing"):
-        timm_backbone("test_resnet", num_classes=3, checkpoint_path=tmp_path / "weights.pth")
+        load_weights(network, tmp_path / "weights.pth", 3)

@@ -16,7 +16,7 @@ from sklearn import metrics as oracle
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from project.errors import ModelError, RunError, TrainingError
+from project.errors import RunError, TrainingError
 from project.models import schedules
 from project.models.classifier import Classifier
 from project.models.losses import ClassWeights, CrossEntropy, LogitAdjusted
@@ -223,23 +223,6 @@ def test_a_validation_loss_that_is_not_a_number_stops_too(tmp_path: Path) -> Non
         run.fit(model, batches(images(24)), batches(images(8)))
 
 
-def test_a_backbone_for_another_number_of_classes_is_refused() -> None:
-    model = classifier(SmallCNN(num_classes=7, width=4, depth=2))
-    text = r"shape \(2, 3\) from SmallCNN \(images, classes\), got \(2, 7\)\. Let the model take"
-    with pytest.raises(ModelError, match=text):
-        model(torch.zeros(2, 3, 8, 8))
-
-
-class TwoOutputs(nn.Module):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, x
-
-
-def test_a_backbone_with_several_outputs_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"from TwoOutputs \(images, classes\), got tuple"):
-        classifier(TwoOutputs())(torch.zeros(2, 3, 8, 8))
-
-
 def test_logits_are_float32_whatever_the_precision(tmp_path: Path) -> None:
     model, run = classifier(), trainer(tmp_path, max_epochs=1, precision="bf16-mixed")
     run.fit(model, batches(images(16)), batches(images(8)))
@@ -317,11 +300,6 @@ def test_a_checkpoint_for_other_classes_is_refused(tmp_path: Path) -> None:
     run = trainer(tmp_path, enable_checkpointing=True, callbacks=[best_checkpoint(tmp_path)])
     with pytest.raises(RunError, match=text):
         run.test(model, batches(images(8)), ckpt_path=str(path), verbose=False)
-
-
-def test_a_checkpoint_of_something_else_is_refused() -> None:
-    with pytest.raises(RunError, match=r"without a class list\. Load foreign weights with model"):
-        classifier().on_load_checkpoint({"state_dict": {}})
 
 
 def test_class_weights_change_what_is_learned(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 import torch
 
+from project.errors import TrainingError
 from project.models.classifier import Classifier
-from project.models.finiteness import Bad, Losses
+from project.models.finiteness import Bad, Losses, not_finite
 from tests.models.test_classifier import batches, classifier, images, trainer
 
 # A worker process would cost more than these tensors.
@@ -50,6 +51,21 @@ def test_loss_that_has_not_arrived_is_not_waited_for_unless_asked() -> None:
     found = losses.first_bad(wait=True)
     assert found is not None
     assert (math.isnan(found.loss), found.step) == (True, "step 1")
+
+
+def test_bad_loss_of_an_earlier_step_is_told_with_that_step() -> None:
+    losses = Losses(Late)
+    losses.add(torch.tensor(math.inf), "epoch 0, global step 3")
+    losses.check()
+    with pytest.raises(TrainingError, match=r"finite training loss, got inf at epoch 0, global st"):
+        losses.check(wait=True)
+    losses.check(wait=True)
+
+
+def test_rank_whose_own_loss_is_finite_says_whose_is_not() -> None:
+    assert "training loss, got one that is not on another rank at here. Try" in str(
+        not_finite("training", 0.5, "here")
+    )
 
 
 def test_step_reads_one_number_and_no_more(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import torch
 from project.errors import ModelError
 from project.models.cats_dogs import CatsDogsCNN
 from project.models.flat_cnn import narrowed
+from project.models.pooling import GridAverage
 
 
 def test_narrow_layers_keep_a_handful_of_units() -> None:
@@ -26,10 +27,18 @@ def test_features_can_be_had_without_a_head() -> None:
     assert network.get_classifier() is network.classifier
 
 
-def test_features_of_one_size_do_not_depend_on_what_adapts() -> None:
-    """Without padding, as published, the grid is what differs."""
+def test_a_network_that_adapts_has_no_size_and_ends_its_features_in_a_grid() -> None:
     plain = CatsDogsCNN(num_classes=2, width=0.1)
     adaptive = CatsDogsCNN(num_classes=2, width=0.1, adaptive=True)
     assert plain.size == (256, 256)
     assert adaptive.size is None
-    assert len(adaptive.features) == len(plain.features) + 1
+    assert [type(layer) for layer in adaptive.features] == [
+        *(type(layer) for layer in plain.features),
+        GridAverage,
+    ]
+
+
+def test_a_network_that_adapts_gives_as_many_features_of_pictures_of_any_size() -> None:
+    adaptive = CatsDogsCNN(num_classes=2, width=0.1, adaptive=True)
+    shapes = {adaptive.forward_features(torch.rand(1, 3, *s)).shape for s in ((30, 30), (64, 48))}
+    assert shapes == {(1, *adaptive.shape)}

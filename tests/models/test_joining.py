@@ -148,6 +148,22 @@ def test_pictures_that_are_too_small_are_named() -> None:
         behead(networks()["cats_dogs"], "map", (16, 20))
 
 
+def test_parts_that_a_network_evaluates_itself_stay_evaluated() -> None:
+    network = Own(num_classes=3)
+    network.stem.eval()
+    behead(network, "map", SIZE)
+    assert (network.training, network.stem.training) == (True, False)
+
+
+def test_a_network_that_gives_no_features_is_in_the_modes_that_it_was_in() -> None:
+    network = networks()["cats_dogs"]
+    network.get_submodule("features").eval()
+    before = {name: module.training for name, module in network.named_modules()}
+    with pytest.raises(ModelError):
+        behead(network, "map", (16, 20))
+    assert {name: module.training for name, module in network.named_modules()} == before
+
+
 def test_own_head_is_known_by_name_without_taking_it_off() -> None:
     network = networks()["small_cnn"]
     assert former_head(network, SIZE) == {"classifier.weight", "classifier.bias"}

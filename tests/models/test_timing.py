@@ -1,10 +1,14 @@
 import random
+import re
+import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from project.errors import TrainingError
 from project.models.timing import (
     Way,
     fastest,
@@ -86,6 +90,72 @@ def test_first_round_warms_up_and_the_median_of_the_others_counts() -> None:
         step_of=lambda _, way, __: lambda: next(rounds[way.memory_format]),
     )
     assert list(taken.values()) == [200.0, 2000.0]
+
+
+def step_of(failing: tuple[str, ...]) -> Callable[..., Callable[[], float]]:
+    """Steps of a second, but for some memory layouts for which the memory does not suffice."""
+
+    def step(_: nn.Module, way: Way, __: torch.Tensor) -> Callable[[], float]:
+        if way.memory_format in failing:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+        return lambda: 1.0
+
+    return step
+
+
+def test_way_for_which_memory_is_short_loses(caplog: pytest.LogCaptureFixture) -> None:
+    tried = ways("32-true", "auto", CPU)
+    taken = milliseconds_per_step(
+        nn.Identity(), tried, (8, 8), 2, CPU, step_of=step_of(("contiguous",))
+    )
+    assert taken == {Way("32-true", "channels_last"): 1000.0}
+    assert "32-true contiguous cannot train here: CUDA out of memory." in caplog.text
+
+
+def test_no_way_to_train_is_an_error_that_says_why() -> None:
+    tried = ways("32-true", "auto", CPU)
+    message = (
+        "expected one of 32-true contiguous, 32-true channels_last to train batches of 2 images of "
+        "8 x 16 pixels on cpu, got none that does: CUDA out of memory. Tried to allocate 9.00 GiB. "
+        "Set a smaller data.batch_size"
+    )
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        milliseconds_per_step(
+            nn.Identity(),
+            tried,
+            (8, 16),
+            2,
+            CPU,
+            step_of=step_of(("contiguous", "channels_last")),
+        )
+
+
+def test_one_copy_of_the_network_is_there_at_a_time() -> None:
+    copies: list[weakref.ref[nn.Module]] = []
+
+    def noted(network: nn.Module, way: Way, _: torch.Tensor) -> Callable[[], float]:
+        assert not any(copy() for copy in copies)
+        copies.append(weakref.ref(network))
+        if way.precision == "bf16-mixed":
+            raise RuntimeError("no such kernel")
+        return lambda: float(network.training)
+
+    milliseconds_per_step(nn.Identity(), ways("auto", "auto", CPU), (8, 8), 2, CPU, step_of=noted)
+    assert len(copies) == 4
+
+
+@pytest.mark.parametrize(
+    ("compiled", "modes"), [(False, []), (True, [None]), ("max-autotune", ["max-autotune"])]
+)
+def test_copies_are_compiled_as_the_network_will_be(
+    monkeypatch: pytest.MonkeyPatch, compiled: bool | str, modes: list[str | None]
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda _, mode: seen.append(mode))
+    way = Way("32-true", "contiguous")
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    milliseconds_per_step(network, [way], (8, 8), 2, CPU, compiled=compiled)
+    assert seen == modes
 
 
 def test_fastest_wins_by_more_than_the_noise() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from project.errors import ConfigError, ModelError
 from project.models.small_cnn import SmallCNN
-from project.models.trial import try_out
+from project.models.trial import evaluated, try_out
 
 
 class Two(nn.Module):
@@ -33,6 +33,36 @@ def test_it_leaves_no_trace(network: nn.Module, training: bool) -> None:
     try_out(network, (16, 24), with_auxiliary=isinstance(network, Two))
     assert all(module.training == training for module in network.modules())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+class Fixed(Two):
+    """Has put its norm into evaluation."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(error)
+        self.norm.eval()
+
+
+def test_what_a_network_evaluates_itself_stays_evaluated() -> None:
+    network = Fixed()
+    try_out(network, (16, 24))
+    assert (network.training, network.norm.training) == (True, False)
+
+
+def test_a_network_that_fails_is_in_the_mode_that_it_was_in() -> None:
+    network = Fixed(KeyError("no"))
+    with pytest.raises(ModelError):
+        try_out(network, (16, 24))
+    assert (network.training, network.norm.training) == (True, False)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_parts_that_come_while_a_network_is_evaluated_take_its_mode(training: bool) -> None:
+    network = Two().train(training)
+    with evaluated(network):
+        assert not any(module.training for module in network.modules())
+        network.norm = nn.BatchNorm2d(3)
+    assert network.norm.training == training
 
 
 def test_what_a_network_raises_is_said_with_the_size() -> None:

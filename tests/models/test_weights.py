@@ -47,6 +47,13 @@ def assert_equal_weights(one: nn.Module, other: nn.Module) -> None:
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
 
 
+def loaded(path: Path, num_classes: int = 3) -> nn.Module:
+    """A fresh network with the weights of a file."""
+    network = timm_backbone(TINY, num_classes=num_classes)
+    load_weights(network, path, num_classes)
+    return network
+
+
 @pytest.mark.parametrize("suffix", ["pth", "pt", "safetensors"])
 def test_a_local_file_is_loaded(trained: nn.Module, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"weights.{suffix}"
@@ -54,7 +61,7 @@ def test_a_local_file_is_loaded(trained: nn.Module, tmp_path: Path, suffix: str)
         save_file(trained.state_dict(), path)
     else:
         torch.save(trained.state_dict(), path)
-    assert_equal_weights(timm_backbone(TINY, num_classes=3, checkpoint_path=path), trained)
+    assert_equal_weights(loaded(path), trained)
 
 
 def test_the_checkpoint_of_a_run_is_loaded(trained: nn.Module, tmp_path: Path) -> None:
@@ -62,7 +69,7 @@ def test_the_checkpoint_of_a_run_is_loaded(trained: nn.Module, tmp_path: Path) -
     weights = {f"backbone.{name}": value for name, value in trained.state_dict().items()}
     others = {"normalize.mean": torch.zeros(3), "loss.weights": torch.ones(3)}
     torch.save({"state_dict": weights | others, "epoch": 3}, path)
-    assert_equal_weights(timm_backbone(TINY, num_classes=3, checkpoint_path=path), trained)
+    assert_equal_weights(loaded(path), trained)
 
 
 def test_a_torchvision_network_loads_its_published_file(tmp_path: Path) -> None:
@@ -70,7 +77,8 @@ def test_a_torchvision_network_loads_its_published_file(tmp_path: Path) -> None:
     path = tmp_path / "googlenet.pth"
     published = torchvision_backbone("googlenet", num_classes=1000, aux_logits=True)
     torch.save(published.state_dict(), path)
-    network = torchvision_backbone("googlenet", num_classes=4, checkpoint_path=path)
+    network = torchvision_backbone("googlenet", num_classes=4)
+    load_weights(network, path, num_classes=4)
     torch.testing.assert_close(
         network.get_parameter("conv1.conv.weight"), published.get_parameter("conv1.conv.weight")
     )
@@ -82,7 +90,7 @@ def test_a_head_for_other_classes_stays_fresh_with_a_warning(
     path = tmp_path / "weights.pth"
     torch.save(trained.state_dict(), path)
     with caplog.at_level(logging.WARNING):
-        network = timm_backbone(TINY, num_classes=5, checkpoint_path=path)
+        network = loaded(path, num_classes=5)
     expected = "made for 3 classes, not 5: fc.weight, fc.bias keep their fresh initialisation."
     assert expected in caplog.text
     torch.testing.assert_close(network.get_parameter(STEM), trained.get_parameter(STEM))
@@ -94,14 +102,14 @@ def test_a_fitting_head_is_loaded_without_a_warning(
 ) -> None:
     path = tmp_path / "weights.pth"
     torch.save(trained.state_dict(), path)
-    timm_backbone(TINY, num_classes=3, checkpoint_path=path)
+    loaded(path)
     assert "initialisation" not in caplog.text
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.pth"
     with pytest.raises(ModelError, match=rf"at {path}, but there is none\. Check model\.check"):
-        timm_backbone(TINY, num_classes=3, checkpoint_path=path)
+        loaded(path)
 
 
 @pytest.mark.parametrize("name", ["a.pth", "a.safetensors", "empty.pth", "list.pth"])
@@ -111,7 +119,7 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, name: str) 
     if name == "list.pth":
         torch.save([1, 2], path)
     with pytest.raises(ModelError, match=r"cannot be read as such .* holds tensors only"):
-        timm_backbone(TINY, num_classes=3, checkpoint_path=path)
+        loaded(path)
 
 
 def test_weights_of_another_network_are_refused_naming_the_first_few(tmp_path: Path) -> None:
@@ -119,7 +127,7 @@ def test_weights_of_another_network_are_refused_naming_the_first_few(tmp_path: P
     torch.save({"other.weight": torch.zeros(2)}, path)
     text = r"weights of this ResNet in .*conv1\.0\.weight is missing; .* and \d+ more\. Pass the"
     with pytest.raises(ModelError, match=text):
-        timm_backbone(TINY, num_classes=3, checkpoint_path=path)
+        loaded(path)
 
 
 def test_weights_of_another_shape_are_refused_with_both_shapes(tmp_path: Path) -> None:

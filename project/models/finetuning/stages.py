@@ -77,8 +77,6 @@ class Stages:
         for name, parameter in backbone.named_parameters():
             if name in self._trainable:
                 parameter.requires_grad_(name not in frozen)
-        for name, module in backbone.named_modules():
-            module.training = self._modes[name]
         self.hold(backbone)
         return True
 
@@ -88,6 +86,8 @@ class Stages:
         Args:
             backbone: The network, in training.
         """
+        for name, module in backbone.named_modules():
+            module.training = self._modes[name]
         if self._frozen_parts:
             _hold(backbone, "", _names([self._head, *self._trained_body]))
 

@@ -12,6 +12,7 @@ from project.models.finetuning.layers import head_parameters
 from project.models.finetuning.plans import FineTuning, gradual, linear_probe
 from project.models.finetuning.stages import Stages
 from project.models.small_cnn import SmallCNN
+from project.models.trial import try_out
 
 # With batch norms, dropout as a module and as a function, whole residual paths that are dropped.
 BACKBONES: dict[str, Callable[[], nn.Module]] = {
@@ -171,6 +172,21 @@ def test_what_a_network_has_frozen_itself_stays_frozen() -> None:
         "features.0.1.weight",
         "features.0.1.bias",
     }
+
+
+def test_what_a_network_evaluates_itself_stays_evaluated_once_all_is_thawed() -> None:
+    backbone = SmallCNN(3, width=4, depth=3)
+    backbone.features[0].eval()
+    try_out(backbone, (16, 16))
+    own = modules_in_training(backbone)
+    stages = staged(backbone, gradual(unfreeze_at=[1, 2]))
+    for epoch in range(3):
+        stages.begin(backbone, epoch)
+    assert modules_in_training(backbone) == own
+    backbone.train()
+    stages.hold(backbone)
+    assert modules_in_training(backbone) == own
+    assert not [name for name in own if name.startswith("features.0")]
 
 
 def test_what_a_network_has_frozen_itself_is_no_stage() -> None:
