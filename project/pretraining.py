@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from project.checking import check
 from project.errors import ConfigError, RunError
-from project.launch.beforehand import has_finished, trained
+from project.launch.beforehand import has_finished, train_once
 from project.launch.cli.free_names import addable
 from project.launch.cli.hydra_versions import version_options
 from project.launch.cli.mistakes import explain
@@ -96,7 +96,7 @@ def planned(cfg: DictConfig) -> Pretraining | None:
     return Pretraining(tuple(words), job)
 
 
-def pretrained(pretraining: Pretraining, then: Pretrained | None = None) -> Pretrained:
+def pretrain_once(pretraining: Pretraining, then: Pretrained | None = None) -> Pretrained:
     """Has the weights trained, unless they are there already.
 
     The folder is locked meanwhile: whoever else needs the same weights waits for them. A training
@@ -116,7 +116,7 @@ def pretrained(pretraining: Pretraining, then: Pretrained | None = None) -> Pret
     if then is not None and tuple(then.words) != pretraining.words:
         then = None
     kept = RunDirectory(Path(then.folder)) if then is not None else None
-    run = kept if kept is not None and has_finished(kept) else trained(pretraining.job)
+    run = kept if kept is not None and has_finished(kept) else train_once(pretraining.job)
     found = _described(run, pretraining.words)
     if then is not None and then.weights_sha256 != found.weights_sha256:
         raise RunError(

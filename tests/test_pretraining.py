@@ -26,12 +26,13 @@ from project.launch.cli.word_lists import worded
 from project.launch.composition.composed import settled
 from project.models.classifier import Classifier
 from project.models.weights import read_weights
-from project.pretraining import planned, pretrained, starting_from, weights_digest
+from project.pretraining import planned, pretrain_once, starting_from, weights_digest
 from project.report.tables import summary
 from project.rerun import run as rerun
 from project.runs.directory import RunDirectory
 from project.runs.fingerprint import config_fingerprint
 from project.runs.lock import Lock
+from project.runs.progress import Progress, write_progress
 from project.runs.record import Failure, Pretrained, RunRecord, read_record
 from project.runs.saved_config import read_config
 from project.train import run
@@ -327,7 +328,7 @@ def test_failure_of_another_process_is_not_tried_again(
     other = threading.Thread(target=fail)
     other.start()
     with pytest.raises(RunError, match=r"failed \(TrainingError: the loss is not finite\)\. Mend"):
-        pretrained(plan)
+        pretrain_once(plan)
     other.join()
 
 
@@ -341,12 +342,87 @@ def test_other_processes_of_a_run_wait_for_the_first(
     other = threading.Timer(0.2, left_behind, (plan.job.run, "failed", "now"))
     other.start()
     with pytest.raises(RunError, match="the loss is not finite"):
-        pretrained(plan)
+        pretrain_once(plan)
     other = threading.Timer(0.2, left_behind, (plan.job.run, "finished", "later"))
     other.start()
     with pytest.raises(RunError, match=r"expected a checkpoint at .*best"):  # it looks for weights
-        pretrained(plan)
+        pretrain_once(plan)
     assert not started
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is not the first one of its run, and soon tired of waiting for it."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("project.launch.beforehand._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("project.launch.beforehand._ABANDONED_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        (None, "got no training, on which nobody has worked"),
+        ("running", "is cut off, on which nobody has worked for 1 seconds"),
+        ("failed", r"is failed \(TrainingError: the loss is not finite\), on which nobody"),
+    ],
+    ids=["before it began", "killed", "failed at once"],
+)
+def test_first_process_that_is_gone_is_not_waited_for_without_end(
+    plan: Any, state: str | None, found: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    if state is not None:
+        left_behind(plan.job.run, state)
+    with pytest.raises(RunError, match=rf"{found}.* See what ended the first process"):
+        pretrain_once(plan)
+    told = [message for message in caplog.messages if "waiting for" in message]
+    assert told == [
+        f"The first process has the weights to start from trained: waiting for {plan.job.run.path}."
+    ]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("sign", ["lock", "progress"])
+def test_first_process_is_waited_for_as_long_as_it_works(plan: Any, sign: str) -> None:
+    run = plan.job.run
+    left_behind(run, "failed")  # of an earlier launch
+    lock = Lock.take(run.lock_file)
+    assert lock is not None
+    if sign == "progress":  # of a node whose locks are not seen
+        lock.release()
+
+    def work() -> None:
+        for step in range(30):
+            time.sleep(0.05)
+            if sign == "progress":
+                write_progress(run, Progress(0, 1, step / 30, "val/loss", None, step, None))
+        left_behind(run, "finished", "later")
+        lock.release()
+
+    other = threading.Thread(target=work)
+    other.start()
+    with pytest.raises(RunError, match=r"expected a checkpoint at .*best"):  # it looks for weights
+        pretrain_once(plan)
+    other.join()
+
+
+def test_a_look_at_the_lock_is_no_other_process_that_trains(
+    plan: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or an old failure would be taken for that of the other one."""
+    left_behind(plan.job.run, "failed")
+    caplog.set_level("INFO")
+    looking = Lock.take(plan.job.run.lock_file, shared=True)
+    assert looking is not None
+    done = threading.Timer(0.1, looking.release)
+    done.start()
+    tried = RunRecord(state="failed", error=Failure("DataError", "tried again"))
+    monkeypatch.setattr("project.launch.beforehand._run", lambda *_: tried)
+    with pytest.raises(RunError, match=r"failed \(DataError: tried again\)"):
+        pretrain_once(plan)
+    done.join()
+    assert "Another process trains" not in caplog.text
 
 
 def test_process_is_told_nothing_that_is_another_run_s(
@@ -363,7 +439,7 @@ def test_process_is_told_nothing_that_is_another_run_s(
 
     monkeypatch.setattr("project.launch.beforehand.subprocess.Popen", start)
     with pytest.raises(KeyboardInterrupt):
-        pretrained(plan)
+        pretrain_once(plan)
     assert not set(theirs) & set(told["env"])
     assert told["env"]["EVENHAND_LOCK_FD"] == str(told["pass_fds"][0])
     assert "hydra.mode=RUN" in told["arguments"]

@@ -16,19 +16,20 @@ from project.launch.membership import SWEEP
 from project.launch.processes import first_process
 from project.launch.search.trial import TRIAL
 from project.runs.directory import RunDirectory
-from project.runs.lock import INHERITED, Lock
+from project.runs.lock import INHERITED, Lock, is_locked
 from project.runs.record import RunRecord, read_record
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
+_ABANDONED_SECONDS = 600.0  # without a sign of work; the nodes of a run start minutes apart
 _LAST_SECONDS = 10.0  # to end at once, before it is killed
 # What makes a process part of something else: a sweep, a search, a W&B run, an allocation.
 _NOT_TOLD = (SWEEP, TRIAL, "WANDB_RUN_ID", "WANDB_SWEEP_ID")
 _NOT_TOLD_BEGINNINGS = ("SLURM_", "TORCHELASTIC_")
 
 
-def trained(job: Job) -> RunDirectory:
+def train_once(job: Job) -> RunDirectory:
     """Has a job be trained to its end, unless it has been already.
 
     Its directory is locked meanwhile: whoever else needs it waits. What was stopped goes on. Of the
@@ -43,7 +44,8 @@ def trained(job: Job) -> RunDirectory:
         Its directory, that of a finished run.
 
     Raises:
-        RunError: If it failed, with its error.
+        RunError: If it failed, with its error; or, in another process than the first, if nobody has
+            worked on it for minutes.
     """
     if not first_process():
         _wait_for_first_process(job.run)
@@ -63,11 +65,26 @@ def has_finished(run: RunDirectory) -> bool:
 
 
 def _wait_for_first_process(run: RunDirectory) -> None:
-    before = _record_of(run)
+    """Waits until a run has finished, as long as somebody works on it.
+
+    A failure that is there from the beginning may be that of an earlier launch, which the first
+    process is about to try again, or already its own. Clocks of several nodes cannot tell which;
+    what tells is that nobody takes it up.
+    """
+    if has_finished(run):
+        return
+    log.info("The first process has the weights to start from trained: waiting for %s.", run.path)
+    before, written, last_sign = _record_of(run), _written(run), time.monotonic()
     while not has_finished(run):
         record = _record_of(run)
         if record is not None and record.state == "failed" and _differ(record, before):
             raise _failure(run, record)
+        # Some file systems show locks on one node only; all show what a training writes.
+        now = _written(run)
+        if now != written or is_locked(run.lock_file):
+            written, last_sign = now, time.monotonic()
+        elif time.monotonic() - last_sign > _ABANDONED_SECONDS:
+            raise _abandoned(run, record)
         time.sleep(_LOOK_SECONDS)
 
 
@@ -75,9 +92,28 @@ def _differ(record: RunRecord, before: RunRecord | None) -> bool:
     return before is None or record.finished != before.finished
 
 
+def _written(run: RunDirectory) -> list[int]:
+    """When the files that a training keeps writing were last written."""
+    times = []
+    for file in (run.record_file, run.progress_file):
+        with contextlib.suppress(FileNotFoundError):
+            times.append(file.stat().st_mtime_ns)
+    return times
+
+
+def _abandoned(run: RunDirectory, record: RunRecord | None) -> RunError:
+    found = f"a training that is {_ended(record)}" if record is not None else "no training"
+    return RunError(
+        f"pretrain: expected the first process to have the weights to start from trained in "
+        f"{run.path}, got {found}, on which nobody has worked for {_ABANDONED_SECONDS:g} seconds. "
+        "See what ended the first process, and start this run again."
+    )
+
+
 def _locked(run: RunDirectory) -> tuple[Lock, bool]:
     """The lock of a run, waited for as long as it takes; and whether it was waited for."""
-    lock = Lock.take(run.lock_file)
+    # Whoever only looks whether it is taken holds it for a moment.
+    lock = Lock.take(run.lock_file, seconds=_LOOK_SECONDS)
     waited = lock is None
     if waited:
         log.info("Another process trains the weights to start from: waiting for %s.", run.path)
@@ -154,9 +190,15 @@ def _record_of(run: RunDirectory) -> RunRecord | None:
 
 
 def _failure(run: RunDirectory, record: RunRecord) -> RunError:
-    error = record.error
-    why = f"{error.type}: {error.message}" if error is not None else "it left no word of why"
     return RunError(
         f"pretrain: expected weights to start from in {run.path}, got a training that is "
-        f"{record.state} ({why}). Mend what it says, and start this run again."
+        f"{_ended(record)}. Mend what it says, and start this run again."
     )
+
+
+def _ended(record: RunRecord) -> str:
+    if record.state == "running":  # killed, with nobody left to record it
+        return "cut off"
+    error = record.error
+    why = f"{error.type}: {error.message}" if error is not None else "it left no word of why"
+    return f"{record.state} ({why})"
