@@ -101,8 +101,9 @@ class ReadyMade(pl.LightningDataModule):
         super().__init__()
         self.batch, self.train, self.val = batch, train, val
         paths = [str(row) for row in range(len(batch.row))]
-        self.catalog = SimpleNamespace(classes=CLASSES, relative_path=paths.__getitem__)
-        self.test_split = "test"
+        self.catalog = SimpleNamespace(classes=CLASSES)
+        self.photos = SimpleNamespace(relative_path=paths.__getitem__)
+        self.tested_on = "test"
 
     def train_dataloader(self) -> DataLoader[Photos]:
         """The same batch, many times."""

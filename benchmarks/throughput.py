@@ -5,18 +5,26 @@
 
 The same network in bfloat16, compiled and channels-last, with a fused AdamW: in a bare loop on one
 batch that never leaves the device; in our training from the cache, with flips and colour jitter,
-metrics, callbacks and checkpoints; and in a loop like that of timm's training script, with its
-loader, prefetcher and optimizer. Also prints the largest memory that each took on the device.
+metrics and callbacks; and in a loop like that of timm's training script, with its loader,
+prefetcher and optimizer. Each has a process of its own, in which cuDNN chooses by timing and
+nothing need be deterministic. Also prints the largest memory that each took on the device.
+
+Both loaders are measured within one epoch, as long as it takes, of full batches from few photos.
+What passes between two epochs, validation and checkpoints, `step.py` measures; our checkpoint at
+the end counts for the memory.
 """
 
 import argparse
 import logging
+import math
+import multiprocessing
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +51,7 @@ SYNTHETIC, OURS, TIMMS = (
     "timm's loader and loop",
 )
 WINDOWS = 5  # stretches of steps that are timed apart
+AHEAD = 100  # batches that loaders prepare, so that none ends early
 
 
 class Rate(NamedTuple):
@@ -67,12 +76,19 @@ class Stopwatch:
     def __init__(self, given: argparse.Namespace) -> None:
         self._given = given
         self._begun = 0.0
-        self._done = 0
+        self._done = self._images = 0
         self._rates: list[float] = []
 
-    def step(self) -> bool:
-        """Counts a step that was started; returns whether more are wanted."""
-        given, self._done = self._given, self._done + 1
+    def step(self, images: int) -> bool:
+        """Counts a step that was started.
+
+        Args:
+            images: In its batch.
+
+        Returns:
+            Whether more are wanted.
+        """
+        given, self._done, self._images = self._given, self._done + 1, self._images + images
         timed = self._done - given.warmup
         if timed < 0 or timed % given.steps:
             return True
@@ -80,10 +96,10 @@ class Stopwatch:
             torch.cuda.synchronize()
         now = time.perf_counter()
         if timed:
-            self._rates.append(given.steps * given.batch / (now - self._begun))
+            self._rates.append(self._images / (now - self._begun))
         elif given.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        self._begun = now
+        self._begun, self._images = now, 0
         return len(self._rates) < WINDOWS
 
     def rate(self) -> Rate:
@@ -98,10 +114,20 @@ class Counting(pl.Callback):
     def __init__(self, watch: Stopwatch) -> None:
         self._watch = watch
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:
         """A step was started."""
-        if not self._watch.step():
+        batch = arguments[2]
+        if not self._watch.step(len(batch.image)):
             trainer.should_stop = True
+
+
+def images_needed(given: argparse.Namespace) -> int:
+    """Of an epoch that lasts longer than what is measured, in full batches.
+
+    Args:
+        given: The command line.
+    """
+    return int(given.batch * (given.warmup + WINDOWS * given.steps + AHEAD))
 
 
 def synthetic(given: argparse.Namespace) -> Rate:
@@ -115,8 +141,11 @@ def synthetic(given: argparse.Namespace) -> Rate:
 def timms(given: argparse.Namespace) -> Rate:
     """The loop of timm's training script on timm's loader, with colour jitter and flips."""
     data: Any = timm.data
+    dataset = data.ImageDataset(str(small_photos(given.folder)))
+    photos = dataset.reader.samples
+    photos *= math.ceil(images_needed(given) / len(photos))
     loader = data.create_loader(
-        data.ImageDataset(str(small_photos(given.folder))),
+        dataset,
         (3, given.size, given.size),
         given.batch,
         is_training=True,
@@ -127,8 +156,7 @@ def timms(given: argparse.Namespace) -> Rate:
         device=torch.device(given.device),
     )
     batches = (
-        (images.contiguous(memory_format=torch.channels_last), labels)
-        for images, labels in chain.from_iterable(repeat(loader))
+        (images.contiguous(memory_format=torch.channels_last), labels) for images, labels in loader
     )
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
@@ -155,10 +183,14 @@ def ours(given: argparse.Namespace) -> Rate:
                 f"model.name={given.model}",
                 f"model.compile={str(given.compiled).lower()}",
                 "optimizer.fused=true",
+                f"sampler.draws_per_epoch={images_needed(given)}",
                 "trainer.precision=bf16-mixed",
-                "trainer.max_epochs=1000",
+                "trainer.matmul_precision=high",
+                "trainer.deterministic=false",
+                "trainer.benchmark=true",
+                "trainer.max_epochs=1",
                 f"trainer.accelerator={'gpu' if given.device == 'cuda' else 'cpu'}",
-                "trainer.check_val_every_n_epoch=1000",
+                "trainer.check_val_every_n_epoch=2",
                 "trainer.enable_progress_bar=false",
                 f"paths.run={folder}/run",
                 f"paths.output={folder}",
@@ -183,15 +215,48 @@ def _loop(
     weights = optimizer(network.parameters())
     if given.compiled:
         network.compile()
-    watch, steps = Stopwatch(given), iter(batches)
-    while watch.step():
-        images, labels = next(steps)
+    watch = Stopwatch(given)
+    for images, labels in batches:
         with torch.autocast(given.device, torch.bfloat16):
             loss = nn.functional.cross_entropy(network(images), labels)
         weights.zero_grad()
         loss.backward()
         weights.step()
+        if not watch.step(len(images)):
+            break
     return watch.rate()
+
+
+CASES = {SYNTHETIC: synthetic, OURS: ours, TIMMS: timms}
+
+
+def measured(name: str, given: argparse.Namespace) -> Rate:
+    """Measures a case, in the process that is there for it.
+
+    Args:
+        name: Of the case.
+        given: The command line.
+    """
+    warnings.simplefilter("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    register_resolvers()
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    with initialize_config_module("conf", **version_options()):
+        return CASES[name](given)
+
+
+def alone(name: str, given: argparse.Namespace) -> Rate:
+    """Measures a case in a process that has done nothing before.
+
+    Args:
+        name: Of the case.
+        given: The command line.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["project.build", "timm.data"])  # imported once for all cases
+    with ProcessPoolExecutor(1, context) as process:
+        return process.submit(measured, name, given).result()
 
 
 def main() -> None:
@@ -209,16 +274,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("There is no CUDA device; --device cpu tries this out on small networks.")
-    warnings.simplefilter("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    register_resolvers()
     console = wide_console()
     print_setting(console)
     if given.device == "cuda":
         console.print(torch.cuda.get_device_name())
-    cases = {SYNTHETIC: synthetic, OURS: ours, TIMMS: timms}
-    with initialize_config_module("conf", **version_options()):
-        found = {name: case(given) for name, case in cases.items()}
+    found = {name: alone(name, given) for name in CASES}
     base = found[SYNTHETIC]
     rows = [
         [

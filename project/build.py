@@ -166,7 +166,7 @@ def trainer(
         loggers = [csv_logger(run, metrics_csv)]
         known = tracked_as or {}
         loggers += [tracker(node, f"logger.{name}", known) for name, node in cfg.logger.items()]
-    torch.set_float32_matmul_precision(cfg.trainer.get("matmul_precision", "highest"))
+    set_float32_precision(cfg.trainer)
     built: pl.Trainer = _build(
         _placed(cfg.trainer),
         "trainer",
@@ -181,6 +181,19 @@ def trainer(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     use_resumable_loops(built)
     return built
+
+
+def set_float32_precision(node: DictConfig) -> None:
+    """Says how exactly a GPU computes products of float32, those of convolutions included.
+
+    Args:
+        node: The configuration's ``trainer``.
+    """
+    precision = node.get("matmul_precision", "highest")
+    torch.set_float32_matmul_precision(precision)
+    # cuDNN has a switch of its own, on by default. The one named fp32_precision makes torch raise
+    # when anybody, such as its own compiler, reads this one.
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
 
 
 def tracker(node: DictConfig, path: str, known: Mapping[str, str | None]) -> pl.loggers.Logger:

@@ -67,11 +67,15 @@ def reused(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 
 def copied(tensor: Tensor) -> Tensor:
-    """Copies a tensor, with its layout, on its own device.
+    """Copies a tensor, with its layout: from a GPU to the host, otherwise on its own device.
+
+    What a GPU copies is there when the GPU has done what its current stream holds by now.
 
     Args:
         tensor: Of any device and layout.
     """
+    if is_on_gpu(tensor):
+        return _copied_to_host(tensor.detach())
     order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
     dense = tensor.layout == torch.strided and tensor.permute(order).is_contiguous()
     if tensor.device.type != "cpu" or not dense:
@@ -79,3 +83,19 @@ def copied(tensor: Tensor) -> Tensor:
     flat = tensor.detach().permute(order)
     back = sorted(range(tensor.ndim), key=order.__getitem__)
     return empty(flat.shape, tensor.dtype).copy_(flat).permute(back)
+
+
+def is_on_gpu(tensor: Tensor) -> bool:
+    """Whether a copy of a tensor takes memory of the host, and comes about later.
+
+    Args:
+        tensor: Of any device.
+    """
+    return tensor.device.type == "cuda"
+
+
+def _copied_to_host(tensor: Tensor) -> Tensor:
+    """Memory that is locked in its place, from which alone a GPU copies by itself."""
+    if tensor.layout != torch.strided:
+        return tensor.to("cpu")
+    return torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)

@@ -3,7 +3,7 @@
 import csv
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from project.checking import check
+from project.choosing import AUTO, CHOSEN
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
 from project.launch.cli.mistakes import key_at_fault
@@ -25,6 +26,7 @@ from project.launch.processes import first_process
 from project.recorded import Origin, log_agreement
 from project.report.metrics import led
 from project.report.scores import measured_split, percent
+from project.runs.alignment import split_rows
 from project.runs.differences import (
     NOTHING,
     Change,
@@ -115,7 +117,17 @@ def _announce(earlier: Earlier, new: Recomposition, changes: Sequence[Change]) -
     if others := config_changes(new.then, new.config)[1]:
         log.info("Other keys that differ and cannot change a result: %d.", others)
     for key, (then, today) in new.kept.items():
-        log.info("%s: %s, as in the run; today's default is %s.", key, then, today)
+        log.info("%s: %s, as in the run; %s.", key, then, _instead(earlier, key, today))
+
+
+def _instead(earlier: Earlier, key: str, today: str) -> str:
+    """Where another value than the run's would come from."""
+    if key in CHOSEN and today == AUTO:
+        return f"it was chosen there for {AUTO}"
+    own = [key_of(o) for o in earlier.overrides if key_of(o) not in earlier.record.choices]
+    if any(f"{key}.".startswith(f"{one}.") for one in own):
+        return f"its own overrides give {today} today"
+    return f"today's default is {today}"
 
 
 def _meet_data(
@@ -160,9 +172,8 @@ def _refuse_other_images(
             f"got {', '.join(record.classes)}. Leave compare=true out, or set data.classes and "
             "data.class_map to those of the run."
         )
-    file = earlier.run.listed(split)
-    old = _images(file.read_bytes() if file.is_file() else b"", split)
-    new = _images(data.photos.listed(split), split)
+    now = csv.DictReader(io.StringIO(data.photos.listed(split).decode()))
+    old, new = _images(split_rows(earlier.run, split), split), _images(now, split)
     if old != new:
         example = min(image[0] for image in old ^ new)
         raise ConfigError(
@@ -173,9 +184,8 @@ def _refuse_other_images(
         )
 
 
-def _images(splits_csv: bytes, split: str) -> set[tuple[str, str, str]]:
+def _images(rows: Iterable[dict[str, str]], split: str) -> set[tuple[str, str, str]]:
     """Path, label and digest of the images of a split; runs of old versions kept no digests."""
-    rows = csv.DictReader(io.StringIO(splits_csv.decode()))
     return {
         (row["path"], row["label"], row.get("content_hash", ""))
         for row in rows

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from project import choosing, fastest
+from project import build, choosing, fastest
 from project.checking import check
 from project.choosing import choose
 from project.errors import ConfigError, RunError
@@ -68,7 +69,7 @@ def test_choice_is_kept_and_trains_as_if_it_had_been_given(
 ) -> None:
     asked: list[Any] = []
 
-    def measured(*given: Any) -> dict[Way, float]:
+    def measured(*given: Any, **_: Any) -> dict[Way, float]:
         asked.append(given)
         torch.rand(3)  # must not move what is drawn afterwards
         return TAKEN
@@ -130,6 +131,94 @@ def test_run_goes_on_with_what_it_chose() -> None:
     other = {"trainer": {"precision": "32-true"}, "paths": {}, "seed": 1}
     with pytest.raises(ConfigError, match=r"precision: bf16-mixed, now 32-true"):
         continued(then, other, ["trainer.precision=32-true"])
+
+
+def settings() -> tuple[Any, ...]:
+    """What torch is to compute like."""
+    return (
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.allow_tf32,
+        torch.backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ("highest", False, False, True, True, False, ":4096:8")),
+        (
+            ["trainer.matmul_precision=high", "trainer.benchmark=true"],
+            ("high", True, True, True, True, False, ":4096:8"),
+        ),
+        (["trainer.deterministic=true"], ("highest", False, False, True, False, False, ":4096:8")),
+        (["trainer.deterministic=false"], ("highest", False, False, False, False, False, None)),
+    ],
+    ids=["default", "fast", "exact", "free"],
+)
+def test_ways_are_timed_as_the_run_will_train(
+    tiny: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    expected: tuple[Any, ...],
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def measured(*_: Any, compiled: bool | str) -> dict[Way, float]:
+        seen.append((*settings(), compiled))
+        return TAKEN
+
+    monkeypatch.setattr(fastest, "milliseconds_per_step", measured)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    before = settings()
+    with_fastest(tiny("trainer.precision=auto", "model.compile=true", *words), 3)
+    assert seen == [(*expected, True)]
+    assert settings() == before
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "trainer.matmul_precision=high",
+        "trainer.benchmark=true",
+        "trainer.deterministic=false",
+        "model.compile=true",
+    ],
+)
+def test_answer_for_other_settings_is_not_taken(
+    tiny: Compose, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    asked: list[int] = []
+
+    def measured(*_: Any, **__: Any) -> dict[Way, float]:
+        asked.append(1)
+        return TAKEN
+
+    monkeypatch.setattr(fastest, "milliseconds_per_step", measured)
+    for words in ([], [word], [word]):
+        with_fastest(tiny("trainer.precision=auto", *words), 3)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("given", "tf32"), [("highest", False), ("high", True), ("medium", True)])
+def test_precision_of_products_is_that_of_convolutions_too(
+    tiny: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, tf32: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not tf32)
+    before = torch.get_float32_matmul_precision()
+    cfg = tiny(f"trainer.matmul_precision={given}")
+    try:
+        build.trainer(cfg, RunDirectory(tmp_path), build.datamodule(cfg))
+        assert torch.get_float32_matmul_precision() == given
+        assert torch.backends.cuda.matmul.allow_tf32 is tf32
+        assert torch.backends.cudnn.allow_tf32 is tf32
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def test_fused_optimizer_gives_way_to_clipping_of_scaled_gradients(tiny: Compose) -> None:

@@ -50,6 +50,29 @@ def test_copies_are_equal_in_values_and_layout_and_nothing_else(tensor: torch.Te
         assert copy.untyped_storage().nbytes() == copy.numel() * copy.itemsize
 
 
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last), torch.rand(4).to_sparse()],
+    ids=["channels_last", "sparse"],
+)
+def test_copies_of_a_gpu_are_locked_in_memory_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, tensor: torch.Tensor
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def empty_like(like: torch.Tensor, **how: Any) -> torch.Tensor:
+        asked.append(how)
+        return torch.empty_strided(like.shape, like.stride())
+
+    monkeypatch.setattr("project.memory.is_on_gpu", lambda _: True)
+    monkeypatch.setattr(torch, "empty_like", empty_like)
+    copy = copied(tensor.requires_grad_())
+    assert not copy.requires_grad
+    assert torch.equal(copy.to_dense(), tensor.detach().to_dense())
+    strided = tensor.layout == torch.strided
+    assert asked == ([{"device": "cpu", "pin_memory": True}] if strided else [])
+
+
 def test_memory_is_used_again_once_nobody_holds_it() -> None:
     first = reused(LARGE, torch.float32).fill_(1)
     place = first.data_ptr()

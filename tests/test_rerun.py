@@ -332,6 +332,43 @@ def test_a_default_that_changed_since_is_kept_from_the_run_and_said(
 
 
 @pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "model.memory_format=auto",
+            "model.memory_format: contiguous, as in the run; it was chosen",
+        ),
+        ("trainer=auto_precision", "trainer.precision: bf16-mixed, as in the run; it was chosen"),
+        (
+            "optimizer.lr=${data.size}",
+            "optimizer.lr: 0.0123, as in the run; its own overrides give",
+        ),
+    ],
+)
+def test_what_the_run_s_own_overrides_left_open_is_not_called_a_default(
+    rerun: Rerun,
+    copied: Path,
+    untrained: list[Any],
+    caplog: pytest.LogCaptureFixture,
+    override: str,
+    said: str,
+) -> None:
+    caplog.set_level("INFO")
+    change_config(
+        copied,
+        model__memory_format="contiguous",
+        trainer__precision="bf16-mixed",
+        optimizer__lr=0.0123,
+    )
+    change_overrides(copied, override)
+    key = said.partition(":")[0]
+    rerun(copied, "model.width=4")
+    (line,) = (message for message in caplog.messages if message.startswith(f"{key}:"))
+    assert line.startswith(said)
+    assert "default" not in line
+
+
+@pytest.mark.parametrize(
     ("key", "value", "cure"),
     [
         (

@@ -14,7 +14,7 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor
 
-from project.memory import copied
+from project.memory import copied, is_on_gpu
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _AT_ONCE = 2  # checkpoints in memory beside the model: the best and the last of
 
 
 class BackgroundCheckpointIO(CheckpointIO):
-    """Copies what is to be saved, and has a thread write it.
+    """Copies what is to be saved into memory of the host, and has a thread write it.
 
     What goes wrong there is raised by the next call of any method; ``teardown``, with which
     training ends, waits for the last file. Lightning's ``AsyncCheckpointIO`` copies tensors alone
@@ -51,10 +51,15 @@ class BackgroundCheckpointIO(CheckpointIO):
             self._writing.popleft().result()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        copy = self._copies.of(checkpoint)
+        copy, under_way = self._copies.of(checkpoint)
         self._writing.append(
-            self._thread.submit(self._writer.save_checkpoint, copy, path, storage_options)
+            self._thread.submit(self._write, under_way, copy, path, storage_options)
         )
+
+    def _write(self, under_way: list[torch.cuda.Event], *arguments: Any) -> None:
+        for event in under_way:
+            event.synchronize()
+        self._writer.save_checkpoint(*arguments)
 
     def check(self) -> None:
         """Raises what went wrong so far; waits for nothing.
@@ -114,7 +119,7 @@ def background_of(trainer: pl.Trainer) -> BackgroundCheckpointIO | None:
 
 
 class _Copies:
-    """Copies of states that later steps leave alone, on the devices where they are.
+    """Copies of states that later steps leave alone; those of a GPU's take none of its memory.
 
     The best and the last checkpoint of an epoch hold the same weights: while the first of them is
     still being written, the second shares its copies of tensors that no step has changed since.
@@ -123,15 +128,22 @@ class _Copies:
     def __init__(self) -> None:
         self._step: Any = None
         self._made: dict[tuple[Any, ...], tuple[Tensor, weakref.ref[Tensor]]] = {}
+        self._gpus: set[torch.device] = set()  # that have been told to copy
 
-    def of(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
-        """Copies a checkpoint; torch's own deepcopy refuses tensors that have a history."""
+    def of(self, checkpoint: dict[str, Any]) -> tuple[dict[str, Any], list[torch.cuda.Event]]:
+        """Copies a checkpoint; torch's own deepcopy refuses tensors that have a history.
+
+        Returns:
+            The copy, which is complete once all of the events have happened.
+        """
         step = checkpoint.get("global_step")
         if step is None or step != self._step:
             self._step, self._made = step, {}
         memo: dict[int, Any] = {}
+        self._gpus.clear()
         self._copy_tensors(checkpoint, memo)
-        return deepcopy(checkpoint, memo)
+        under_way = [torch.cuda.current_stream(gpu).record_event() for gpu in self._gpus]
+        return deepcopy(checkpoint, memo), under_way
 
     def _copy_tensors(self, value: Any, memo: dict[int, Any]) -> None:
         if isinstance(value, dict):
@@ -144,6 +156,8 @@ class _Copies:
             memo[id(value)] = self._copy(value)
 
     def _copy(self, tensor: Tensor) -> Tensor:
+        if is_on_gpu(tensor):
+            self._gpus.add(tensor.device)
         if tensor.layout != torch.strided or tensor.is_inference():  # these count no changes
             return copied(tensor)
         where = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())

@@ -100,6 +100,64 @@ def test_checkpoints_of_other_steps_share_nothing(
     assert [one["weight"].tolist() for one in slow.written] == [[1, 1], [7, 7]]
 
 
+def test_writer_waits_for_what_a_gpu_copies_and_training_does_not(
+    monkeypatch: pytest.MonkeyPatch, slow: Slow, background: BackgroundCheckpointIO
+) -> None:
+    coming: list[tuple[torch.Tensor, torch.Tensor]] = []
+    waiting: list[str] = []
+
+    def later(tensor: torch.Tensor) -> torch.Tensor:
+        coming.append((torch.zeros_like(tensor), tensor.clone()))
+        return coming[-1][0]
+
+    def arrive() -> None:
+        waiting.append(threading.current_thread().name)
+        for copy, value in coming:
+            copy.copy_(value)
+
+    stream = SimpleNamespace(record_event=lambda: SimpleNamespace(synchronize=arrive))
+    for module in ("memory", "callbacks.background"):
+        monkeypatch.setattr(f"project.{module}.is_on_gpu", lambda _: True)
+    monkeypatch.setattr("project.memory._copied_to_host", later)
+    monkeypatch.setattr("torch.cuda.current_stream", lambda _: stream)
+    state = {"global_step": 5, "weight": torch.ones(2), "again": {"average": torch.full((2,), 3.0)}}
+    background.save_checkpoint(state, "best.ckpt")
+    background.save_checkpoint(state, "last.ckpt")
+    slow.let.set()
+    background.wait()
+    for saved in slow.written:
+        assert saved["weight"].tolist() == [1, 1]
+        assert saved["again"]["average"].tolist() == [3, 3]
+    assert len(coming) == 2  # shared by both
+    assert waiting
+    assert all(name.startswith("checkpoints") for name in waiting)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_saving_takes_no_memory_of_the_gpu(slow: Slow, background: BackgroundCheckpointIO) -> None:
+    weight = torch.arange(1 << 20, device="cuda").view(16, 16, 64, 64).float()
+    weight = weight.to(memory_format=torch.channels_last)
+    state = {"global_step": 5, "weight": weight, "step": torch.tensor(7.0, device="cuda")}
+    expected = weight.cpu()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    background.save_checkpoint(state, "best.ckpt")
+    background.save_checkpoint(state, "last.ckpt")
+    weight.zero_()
+    assert torch.cuda.max_memory_allocated() == before
+    slow.let.set()
+    background.wait()
+    best, last = slow.written
+    assert best["weight"].device.type == "cpu"
+    assert best["weight"].is_pinned()
+    assert best["weight"].stride() == weight.stride()
+    assert torch.equal(best["weight"], expected)
+    assert best["step"].item() == 7
+    assert last["weight"] is best["weight"]
+
+
 def test_another_tensor_in_the_same_memory_is_copied(
     slow: Slow, background: BackgroundCheckpointIO
 ) -> None:
