@@ -30,6 +30,7 @@ from project.stats.results import Comparison
 log = logging.getLogger(__name__)
 
 _COMMIT_DIGITS = 8
+_NAMED = 4  # classes of one sentence
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _of_runs(runs: Sequence[RunDirectory], options: Options, name: str) -> Compa
             *aligned.remarks,
             *_lending(aligned.groups),
             *_versions(aligned.groups),
-            *_never_predicted(aligned),
+            *_never_predicted(aligned, options.metrics),
         ],
         command=_command(),
         name=name,
@@ -252,16 +253,20 @@ def _version(run: RunDirectory) -> str:
     return f"{code.commit[:_COMMIT_DIGITS]}{' with changes' if code.dirty else ''}"
 
 
-def _never_predicted(aligned: Alignment) -> list[str]:
+def _never_predicted(aligned: Alignment, kinds: Sequence[str]) -> list[str]:
+    """A sentence for each group with classes that some of its runs do not know."""
     remarks = []
+    rule = " Its precision of such a class counts as 0." if "precision" in kinds else ""
     for name, predicted in aligned.predicted.items():
-        for number, label in enumerate(aligned.classes):
-            never = int((predicted != number).all(axis=1).sum())
-            if never:
-                remarks.append(
-                    f"{name}: {never} of {len(predicted)} runs never predicted {label}; their "
-                    "precision of it counts as 0."
-                )
+        never = {
+            label: runs
+            for number, label in enumerate(aligned.classes)
+            if (runs := int((predicted != number).all(axis=1).sum()))
+        }
+        listed = [f"{label} ({runs} of {len(predicted)} runs)" for label, runs in never.items()]
+        more = f" and {len(listed) - _NAMED} more classes" if len(listed) > _NAMED else ""
+        if listed:
+            remarks.append(f"{name} never predicted {', '.join(listed[:_NAMED])}{more}.{rule}")
     return remarks
 
 

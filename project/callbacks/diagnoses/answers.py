@@ -110,20 +110,26 @@ def never_predicted(
     ]
     if not missed:
         return None
-    named = [f'"{setup.classes[label]}" ({support[label]} photos)' for label in missed[:_NAMED]]
-    more = f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
-    epochs = [v.epoch for v in seen if any(v.predicted[label] for label in missed)]
-    when = f"last happened in epoch {epochs[-1]}" if epochs else "no validation has seen either"
-    what = "the network is trained too short" if setup.balanced else "it is drawn too rarely"
+    named = [
+        f'"{setup.classes[label]}" ({support[label]} photos, {_last_answered(label, seen)})'
+        for label in missed[:_NAMED]
+    ]
+    more = f" and {len(missed) - _NAMED} more classes" if len(missed) > _NAMED else ""
+    rare = f"{'it is' if len(missed) == 1 else 'they are'} drawn too rarely"
+    other = "the class" if len(missed) == 1 else "such a class"
+    what = "the network is trained too short" if setup.balanced else rare
     tries = f"trainer.max_epochs={2 * setup.epochs}" if setup.balanced else "sampler=balanced"
     return Diagnosis(
         "class_never_predicted",
-        f"No photo of validation or test is taken for {', '.join(named)}{more}, which {when}. "
-        f"Usually {what}, or the class cannot be told from another. Try {tries}, and look at the "
-        "confusion matrix.",
+        f"No photo of validation or test is taken for {', '.join(named)}{more}. Usually {what}, "
+        f"or {other} cannot be told from another. Try {tries}, and look at the confusion matrix.",
         {
             "classes": ", ".join(setup.classes[label] for label in missed),
             "photos": sum(support[label] for label in missed),
-            "last_predicted_epoch": epochs[-1] if epochs else "never",
         },
     )
+
+
+def _last_answered(label: int, seen: Sequence[Validation]) -> str:
+    epochs = [validation.epoch for validation in seen if validation.predicted[label]]
+    return f"last answered in epoch {epochs[-1]}" if epochs else "never answered in validation"

@@ -90,16 +90,24 @@ def test_a_class_that_is_never_answered_is_named() -> None:
     found = missing((30, 0, 30), (20, 10, 30))
     assert found is not None
     assert found.name == "class_never_predicted"
-    assert '"b" (10 photos), which last happened in epoch 1.' in found.sentence
+    assert 'taken for "b" (10 photos, last answered in epoch 1). Usually it is' in found.sentence
     assert "sampler=balanced" in found.sentence
-    assert found.evidence == {"classes": "b", "photos": 10, "last_predicted_epoch": 1}
+    assert found.evidence == {"classes": "b", "photos": 10}
 
 
 def test_a_class_that_was_never_answered_before_is_told_so() -> None:
     seen = validated(*[(40, 0)] * 3, support=(30, 10))
     found = never_predicted((40, 0), (30, 10), seen, SETUP)
     assert found is not None
-    assert "which no validation has seen either" in found.sentence
+    assert '"dog" (10 photos, never answered in validation)' in found.sentence
+
+
+def test_each_class_has_its_own_last_epoch() -> None:
+    seen = validated((9, 9, 9), (9, 9, 0), (27, 0, 0), (27, 0, 0), support=(10, 10, 10))
+    found = never_predicted((27, 0, 0), (10, 10, 10), seen, Setup(("a", "b", "c"), epochs=5))
+    assert found is not None
+    assert '"b" (10 photos, last answered in epoch 1)' in found.sentence
+    assert '"c" (10 photos, last answered in epoch 0). Usually they are' in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_rare_classes_and_short_trainings_are_left_alone(
 def test_many_missing_classes_are_counted() -> None:
     found = missing((100, 0, 0, 0, 0, 0, 0), (10,) * 7)
     assert found is not None
-    assert '"e" (10 photos) and 2 more' in found.sentence
+    assert '"e" (10 photos, last answered in epoch 1) and 2 more classes' in found.sentence
     assert found.evidence["photos"] == 60
 
 
