@@ -106,6 +106,18 @@ def test_page_of_the_repository_is_what_its_texts_and_facts_give() -> None:
     assert written == page(known, facts), "python benchmarks/cases.py --page-only"
 
 
+@pytest.mark.parametrize("case", EXPERIMENTS)
+def test_command_of_an_experiment_is_the_one_that_was_measured(case: str) -> None:
+    header = (REPOSITORY / "conf" / "experiment" / f"{case}.yaml").read_text(encoding="utf-8")
+    told = header.partition("# Command:")[2].partition("# Expect:")[0].replace("#", " ")
+    words = shlex.split(told.replace("<folder>", cases.PLACEHOLDER))
+    measured = Facts.read(FOLDER / f"{case}.json").commands
+    typed = {word for command in measured for word in shlex.split(command)}
+    assert (
+        {"--multirun", f"experiment={case}", "scale=small"} <= set(words) <= typed | {"and", "with"}
+    )
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Iterator[Path]:
     """One tiny case, run by the command: two samplers, two seeds."""

@@ -16,11 +16,14 @@ def test_about_600_cars_of_which_a_third_is_damaged(tmp_path: Path) -> None:
 
 def test_damage_is_all_that_differs_between_two_drawings_of_one_car(tmp_path: Path) -> None:
     source = CarDamage(tmp_path, image_size=48)
-    changed = []
+    sky, car = [], []
     for seed in range(20):
         sound, damaged = (
             source.draw(label, np.random.default_rng(seed)).astype(int)
             for label in ("normal", "abnormal")
         )
-        changed.append(np.abs(sound - damaged).max(axis=2)[:4].mean())  # the sky over the car
-    assert np.median(changed) < 40  # light and noise alone
+        changed = np.abs(sound - damaged).max(axis=2)
+        sky.append(changed[:4].mean())
+        car.append(np.quantile(changed[16:40], 0.98))
+    assert np.median(sky) < 40  # light and noise alone
+    assert np.median(car) > 2 * np.median(sky)
