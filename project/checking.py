@@ -9,13 +9,14 @@ from hydra.utils import get_object
 from omegaconf import DictConfig
 
 from project.choosing import AUTO, CHOSEN, asks_for_fastest
-from project.errors import ConfigError, suggestion
+from project.errors import ConfigError, EvenhandError, suggestion
 from project.launch.composition.composed import plain
 from project.launch.composition.signatures import check_arguments
 from project.launch.placement import check_devices
 from project.models.backbones import COMPLETION, PREPARATION
 from project.models.finetuning.plans import FineTuning
 from project.models.metrics import metric_names
+from project.runs.metric_names import SMALL_IS_GOOD
 from project.runs.record import HEADLINE
 
 FOR_TORCH = ("matmul_precision",)
@@ -147,7 +148,7 @@ def check_monitor(monitor: str, mode: str, classes: Sequence[str]) -> None:
         raise ConfigError(
             f"monitor: expected a metric of the validation split, got {monitor!r}.{advice}"
         )
-    best = "min" if monitor in ("val/loss", "val/calibration_error") else "max"
+    best = "min" if monitor.removeprefix("val/") in SMALL_IS_GOOD else "max"
     if mode != best:
         raise ConfigError(
             f"monitor_mode={mode}: the best {monitor} is the {best}imum. Add monitor_mode={best}."
@@ -222,7 +223,18 @@ def _check_finetuning(node: dict[str, Any] | None, max_epochs: int | None) -> No
     if node is None:  # of a run that was begun before there was a choice
         return
     arguments = {key: value for key, value in node.items() if key not in _HYDRA_KEYS}
-    plan = _target(node[_TARGET], "finetune")(**arguments)
+    target = _target(node[_TARGET], "finetune")
+    try:
+        plan = target(**arguments)
+    except EvenhandError:
+        raise
+    except Exception as error:  # whatever a plan of the user's raises
+        given = ", ".join(f"{key}={value}" for key, value in arguments.items()) or "no arguments"
+        raise ConfigError(
+            f"finetune: expected a FineTuning from {node[_TARGET]} with {given}, got "
+            f"{type(error).__name__}: {error}. Change the arguments, or take one of "
+            "project.models.finetuning.plans."
+        ) from error
     if not isinstance(plan, FineTuning):
         raise ConfigError(
             f"finetune._target_: expected what gives a FineTuning, got {node[_TARGET]}, which "

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from project.atomic import write_text
 from project.errors import RunError
 from project.models.timing import Way, fastest
-from project.runs.atomic import write_text
 from project.runs.environment import hardware
 from project.runs.lock import Lock
 

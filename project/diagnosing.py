@@ -18,6 +18,7 @@ from project.callbacks.diagnoses.watching import Watch
 from project.models.chance import loss_of_guessing
 from project.models.classifier import Classifier
 from project.runs.directory import RunDirectory
+from project.runs.metric_names import NAMED_TEST
 from project.runs.predictions import Predictions, read_predictions
 from project.runs.record import Diagnosis, RunRecord
 from project.stats.counts import Counts, compare_counts
@@ -164,7 +165,7 @@ def drops(record: RunRecord, validations: int) -> list[Drop]:
             than it is: its interval is that of as many comparisons.
     """
     names = dict.fromkeys(name.partition("/")[0] for name in record.metrics)
-    sets = [name for name in names if name.startswith("test_")]
+    sets = [name for name in names if name.startswith(NAMED_TEST)]
     usual = "test" if "test" in names else "val"
     pairs = [("val", "test", validations)] if "test" in names else []
     pairs += [(usual, name, len(sets) * (1 if usual == "test" else validations)) for name in sets]

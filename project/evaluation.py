@@ -6,6 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from project import build
 from project.checking import check
+from project.data.catalog.catalog import SPLITTING
 from project.errors import ConfigError, RunError, suggestion
 from project.launch.processes import ctrl_c_raises, first_process
 from project.recorded import (
@@ -18,15 +19,12 @@ from project.recorded import (
     task_overrides,
 )
 from project.runs.directory import RunDirectory
+from project.runs.metric_names import NAMED_TEST
 from project.runs.record import RunRecord, read_record
 from project.runs.saved_config import read_config
 
 _SPLITS = ("train", "val", "test")
-_NAMED = "test_"  # begins what data.split calls a named test set
-_SPLITTING = (
-    "classes", "val_fraction", "test_fraction", "resplit", "folds", "fold", "split_seed",
-    "split_file",
-)  # fmt: skip
+_UNUSED = ("classes", *SPLITTING, "split_seed")  # where a run is evaluated on other photos
 _LOOK = ("size", "crop", "interpolation", "crop_area", "crop_aspect")  # what the model was used to
 
 
@@ -73,7 +71,7 @@ def evaluate(cfg: DictConfig) -> RunRecord:
 
 def _split(name: str, merged: DictConfig) -> str:
     """The name of a split, or of a test set that the run or this command line names."""
-    known = [*_SPLITS, *(f"{_NAMED}{one}" for one in merged.data.get("tests") or {})]
+    known = [*_SPLITS, *(f"{NAMED_TEST}{one}" for one in merged.data.get("tests") or {})]
     if name not in known:
         raise ConfigError(
             f"data.split: expected one of {', '.join(known)}, got {name!r}."
@@ -88,7 +86,7 @@ def _merged(cfg: DictConfig, run: RunDirectory) -> DictConfig:
     chosen = {str(k): v for k, v in cfg.data.items_ex(resolve=False) if k != "split"}
     if "_target_" in chosen:
         overridden = {o.partition("=")[0] for o in task_overrides()}
-        if unused := overridden & {f"data.{key}" for key in _SPLITTING}:
+        if unused := overridden & {f"data.{key}" for key in _UNUSED}:
             raise ConfigError(
                 f"{', '.join(sorted(unused))}: not used when a run is evaluated on other photos, "
                 "which keep its classes and their own splits. Choose with data.split."

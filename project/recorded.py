@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from project.atomic import write_bytes, write_text
 from project.callbacks.checkpoints import BestCheckpoint
 from project.callbacks.interruption import signals
 from project.data.datamodule import PhotoDataModule
@@ -26,7 +27,6 @@ from project.launch.membership import sweep_of_this_job
 from project.launch.processes import first_process
 from project.report.draws import draws_text
 from project.report.tables import print_result
-from project.runs.atomic import write_bytes, write_text
 from project.runs.differences import Change, data_changes, metric_changes
 from project.runs.directory import RunDirectory
 from project.runs.environment import code_version, hardware, packages
@@ -219,8 +219,9 @@ def describe(record: RunRecord, directory: RunDirectory, data: PhotoDataModule) 
     _fill(record, data)
     if first_process():
         record.write(directory)  # a run that is killed can still be evaluated
-        for split in ("test", *data.photos.tests):
-            write_bytes(directory.listed(split), data.photos.listed(split))
+        write_bytes(directory.splits_file, data.catalog.splits_csv())
+        for name in data.photos.tests:
+            write_bytes(directory.test_set_file(name), data.photos.listed(name))
         _log_draws(record, data.plan.factors.tolist())
 
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
+from project.atomic import write_text
 from project.errors import ConfigError
 from project.launch.cli.options import flags_of
 from project.launch.cli.outcome import report_failure
@@ -24,7 +25,6 @@ from project.launch.search.space import read_space
 from project.launch.search.study import SearchStudy
 from project.report.search.text import print_search
 from project.report.search.trials import Ended, Goal, Searched, Tried, as_csv
-from project.runs.atomic import write_text
 from project.runs.sweeps import JobStatus, SweepDirectory
 
 log = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from project.launch.processes import (
 )
 from project.models.classifier import Classifier
 from project.models.latency import milliseconds_per_image
-from project.pretraining import Pretraining, planned, pretrained, starting_from
+from project.pretraining import Pretraining, planned, pretrain_once, starting_from
 from project.recorded import (
     Origin,
     best_epoch,
@@ -76,7 +76,7 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
         check_own_ids(cfg.logger)
         before = planned(cfg)
         build.seed_everything(cfg.seed)
-        weights = _pretrained(before, directory, record, origin) if earlier is None else None
+        weights = _pretrain(before, directory, record, origin) if earlier is None else None
         with record.stage("scan"):
             data = build.datamodule(cfg)
             check_headline(cfg.get("headline", HEADLINE), data.catalog.classes)
@@ -85,7 +85,7 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
             restart = _restart(directory, record) if earlier is not None else None
             describe(record, directory, data)
         if earlier is not None and restart is None:
-            weights = _pretrained(before, directory, record, origin)
+            weights = _pretrain(before, directory, record, origin)
         if origin is not None and origin.on_data is not None:
             origin.on_data(record, data)
         with record.stage("build"):
@@ -115,7 +115,7 @@ def _train(cfg: DictConfig, directory: RunDirectory, origin: Origin | None) -> R
     return record
 
 
-def _pretrained(
+def _pretrain(
     before: Pretraining | None, directory: RunDirectory, record: RunRecord, origin: Origin | None
 ) -> Pretrained | None:
     """The weights that a run starts from, which may have to be trained; None: it trains none."""
@@ -123,7 +123,7 @@ def _pretrained(
         return None
     then = record.pretrained or (origin.pretrained if origin is not None else None)
     with record.stage("pretrain"):
-        record.pretrained = pretrained(before, then)
+        record.pretrained = pretrain_once(before, then)
     if first_process():
         record.write(directory)
     return record.pretrained

@@ -12,6 +12,7 @@ from project import build
 from project.checking import check
 from project.errors import ConfigError, RunError
 from project.models.classifier import Classifier
+from project.models.finetuning.plans import FineTuning
 from project.runs.directory import RunDirectory
 from project.runs.record import read_record
 from project.train import run
@@ -28,6 +29,11 @@ def weights(directory: Path, which: str = "last") -> dict[str, torch.Tensor]:
     return saved
 
 
+def broken_plan(epochs: int) -> FineTuning:
+    """A plan of the user's with a mistake."""
+    return FineTuning(parts=epochs // 0)
+
+
 def test_mistakes_are_answered_before_any_photo_is_read(compose_config: Compose) -> None:
     for overrides, expected in (
         (["finetune=gradual", "trainer.max_epochs=6"], r"got \[2, 4, 6\] .* above 6"),
@@ -37,6 +43,14 @@ def test_mistakes_are_answered_before_any_photo_is_read(compose_config: Compose)
         (["finetune=discriminative", "finetune.layer_decay=1.5"], r"above 0 and up to 1, got 1\.5"),
         (["finetune=linear_probe", "+finetune.layer_decay=0.5"], "no such argument"),
         (["finetune._target_=collections.Counter"], r"what gives a FineTuning, got collections"),
+        (
+            [f"finetune._target_={__name__}.broken_plan"],
+            r"finetune: expected a FineTuning from .* with no arguments, got TypeError: .*'epochs'",
+        ),
+        (
+            [f"finetune._target_={__name__}.broken_plan", "+finetune.epochs=3"],
+            r"from .*broken_plan with epochs=3, got ZeroDivisionError: .*zero\. Change",
+        ),
     ):
         with pytest.raises(ConfigError, match=expected):
             check(compose_config("train", *overrides))

@@ -102,7 +102,7 @@ def test_worst_test_is_named_by_the_monitored_metric(trained: Path) -> None:
 
 
 def test_each_photo_of_a_set_is_listed_with_its_content(trained: Path) -> None:
-    with RunDirectory(trained).listed("test_shifted").open(encoding="utf-8") as file:
+    with RunDirectory(trained).test_set_file("test_shifted").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 16
     assert {row["split"] for row in rows} == {"test_shifted"}

@@ -16,11 +16,11 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from project.atomic import explained
 from project.callbacks.background import background_of
 from project.callbacks.interruption import Urgency, signals
 from project.callbacks.loggers import metrics_text
 from project.errors import ConfigError
-from project.runs.atomic import explained
 from project.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)

@@ -13,12 +13,12 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 
+from project.atomic import write_text
 from project.callbacks.tracking.identity import Identity
 from project.callbacks.tracking.logger import WandbRunLogger
 from project.callbacks.tracking.mode import Mode, told_mode
 from project.callbacks.tracking.staging import staged_in
 from project.errors import ConfigError, Pruned
-from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.record import TERMINATED, RunRecord
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
-from project.data.catalog.catalog import Catalog, Split, frozen_catalog
+from project.data.catalog.catalog import Catalog, Split, frozen_catalog, leak_remark
 from project.data.catalog.manifest import digest
 from project.data.catalog.split_file import split_csv
 from project.data.sources import Source
@@ -118,9 +118,7 @@ class AllPhotos:
     def remarks(self) -> list[str]:
         """What a reader of the named sets' results should know, one sentence each."""
         return [
-            f"{len(pairs)} images of {split} are also in train, byte for byte; for example "
-            f"{pairs[0][1]} of {self.tests[split].root} is {pairs[0][0]}."
-            for split, pairs in self.leaks.items()
+            leak_remark(split, pairs, self.tests[split].root) for split, pairs in self.leaks.items()
         ]
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from project.atomic import write_text
 from project.launch.remote.slurm_queue import take_back
-from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.launchers import living_launchers
 from project.runs.progress import read_progress

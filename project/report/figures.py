@@ -15,8 +15,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from project.atomic import write_bytes
 from project.report.fonts import families_for
-from project.runs.atomic import write_bytes
 
 # Okabe and Ito's palette, told apart in every kind of colour blindness.
 _COLOURS = {"train": "#0072B2", "val": "#D55E00"}

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from project.atomic import write_text
 from project.report import figures, scores
 from project.report.metrics import heading, leading
 from project.report.standalone import picture, rendered
-from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions
 from project.runs.record import RunRecord, read_record

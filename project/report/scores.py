@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from project.report.metrics import leading, title
+from project.runs.metric_names import NAMED_TEST, SMALL_IS_GOOD
 from project.runs.record import RunRecord
 
 NOT_DEFINED = "–"
 # What is said about a class; every other metric is about a split as a whole.
 _OF_A_CLASS = ("recall", "precision", "f1", "support")
-_NAMED = "test_"  # begins the name of a test set that has one
 _WORST = "worst_test"
-_SMALL_IS_GOOD = ("loss", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,14 @@ def measured_split(record: RunRecord) -> str:
     Where nothing but a named test set was measured, that.
     """
     measured = [name.partition("/")[0] for name in record.metrics]
-    named = [split for split in measured if split.startswith(_NAMED)]
+    named = [split for split in measured if split.startswith(NAMED_TEST)]
     return next((split for split in ("test", "val", "train", *named) if split in measured), "val")
 
 
 def measured_tests(record: RunRecord) -> list[str]:
     """The test split and the named test sets that were measured, in the order of the record."""
     splits = dict.fromkeys(name.partition("/")[0] for name in record.metrics)
-    return [split for split in splits if split == "test" or split.startswith(_NAMED)]
+    return [split for split in splits if split == "test" or split.startswith(NAMED_TEST)]
 
 
 def worst_test(record: RunRecord, monitor: str) -> WorstTest | None:
@@ -109,7 +108,7 @@ def worst_test(record: RunRecord, monitor: str) -> WorstTest | None:
     known = {split: value for split, value in values.items() if not math.isnan(value)}
     if len(known) < 2:
         return None
-    worst = max if metric in _SMALL_IS_GOOD else min
+    worst = max if metric in SMALL_IS_GOOD else min
     split = worst(known, key=known.__getitem__)
     return WorstTest(split, metric, known[split])
 
@@ -119,7 +118,7 @@ def worst_text(record: RunRecord) -> str:
     worst = worst_test(record, record.best.monitor) if record.best else None
     if worst is None:
         return ""
-    number = f"{worst.value:.4f}" if worst.metric in _SMALL_IS_GOOD else percent(worst.value)
+    number = f"{worst.value:.4f}" if worst.metric in SMALL_IS_GOOD else percent(worst.value)
     return f"{worst.split} ({worst.metric.replace('_', ' ')} {number})"
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from project.errors import RunError
 from project.runs.directory import RunDirectory
 from project.runs.groups import Group
+from project.runs.metric_names import NAMED_TEST
 from project.runs.predictions import Predictions, read_predictions
 from project.runs.record import RunRecord, read_record
 
@@ -138,9 +139,11 @@ def split_rows(run: RunDirectory, split: str = "test") -> list[dict[str, str]]:
         run: The run.
         split: Any split for the photos of all of them, or a named test set for those of that.
     """
-    if not run.listed(split).is_file():
+    named = split.startswith(NAMED_TEST)
+    listed = run.test_set_file(split) if named else run.splits_file
+    if not listed.is_file():
         return []
-    with run.listed(split).open(encoding="utf-8", newline="") as file:
+    with listed.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row.get("path")]
 
 

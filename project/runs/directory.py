@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from project.atomic import explained, write_bytes
 from project.errors import RunError, suggestion
-from project.runs.atomic import explained, write_bytes
+from project.runs.metric_names import NAMED_TEST
 
 _RECORD = "run.json"
 _JOB = ".job"  # what whoever started the run keeps there
@@ -75,12 +76,12 @@ class RunDirectory:
 
     @property
     def splits_file(self) -> Path:
-        """Which photo belongs to which split."""
+        """Which photo belongs to which split, all of them in one file."""
         return self.path / "splits.csv"
 
-    def listed(self, split: str) -> Path:
-        """Which photos a split has, in `splits_file`, or a named test set, in a file of its own."""
-        return self.path / f"{split}.csv" if split.startswith("test_") else self.splits_file
+    def test_set_file(self, name: str) -> Path:
+        """Which photos a named test set has; its name begins with `NAMED_TEST`."""
+        return self.path / f"{name}.csv"
 
     @property
     def checkpoints(self) -> Path:
@@ -150,7 +151,7 @@ class RunDirectory:
                 shutil.rmtree(place, ignore_errors=True)
             else:
                 place.unlink(missing_ok=True)
-        listed = (self.splits_file, *self.path.glob("test_*.csv"))
+        listed = (self.splits_file, *self.path.glob(f"{NAMED_TEST}*.csv"))
         for file in (self.metrics_file, *listed, self.report_file):
             file.unlink(missing_ok=True)
 

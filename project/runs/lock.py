@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from project.atomic import explained
 from project.errors import RunError
-from project.runs.atomic import explained
 
 INHERITED = "EVENHAND_LOCK_FD"  # file descriptor of a lock that this process was given
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from project.atomic import write_bytes
 from project.errors import RunError
-from project.runs.atomic import write_bytes
 from project.runs.directory import RunDirectory
 
 _CLASSES = b"classes"

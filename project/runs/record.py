@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from project.atomic import write_bytes
 from project.errors import Pruned, RunError
-from project.runs.atomic import write_bytes
 from project.runs.directory import RunDirectory
 from project.runs.environment import CodeVersion, Hardware
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
+from project.atomic import write_text
 from project.errors import RunError
-from project.runs.atomic import write_text
 from project.runs.directory import RunDirectory
 from project.runs.lock import Lock, is_locked
 from project.runs.progress import Progress, read_progress

@@ -94,9 +94,9 @@ def test_splits_with_predictions_are_listed(run: RunDirectory) -> None:
 
 
 def test_named_test_sets_are_listed_in_files_of_their_own(run: RunDirectory) -> None:
-    assert run.listed("train") == run.listed("test") == run.splits_file
-    assert run.listed("test_shifted") == run.path / "test_shifted.csv"
+    file = run.test_set_file("test_shifted")
+    assert file == run.path / "test_shifted.csv"
     run.path.mkdir(parents=True, exist_ok=True)
-    run.listed("test_shifted").touch()
+    file.touch()
     run.clear()
-    assert not run.listed("test_shifted").exists()
+    assert not file.exists()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import wandb
 
+from project.atomic import write_text
 from project.callbacks.tracking.identity import Identity
 from project.callbacks.tracking.mode import Mode, reachable
 from project.errors import ConfigError
-from project.runs.atomic import write_text
 
 log = logging.getLogger(__name__)
 

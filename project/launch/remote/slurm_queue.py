@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from project.runs.atomic import write_text
+from project.atomic import write_text
 from project.runs.sweeps import SweepDirectory
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from project.errors import ConfigError, suggestion
+from project.runs.metric_names import SMALL_IS_GOOD
 from project.runs.record import RunRecord
 
 Direction = Literal["maximize", "minimize"]
@@ -14,7 +15,6 @@ SPEED = "milliseconds_per_image"
 OVERALL = ("loss", "accuracy", "macro_recall", "macro_f1", "auroc", "calibration_error")
 _MEASURED = re.compile(r"(?P<split>val|(worst_)?test(_\w+)?)/(?P<metric>.+)", re.DOTALL)
 _PER_CLASS = re.compile(r"(recall|precision|f1)/.+", re.DOTALL)
-_SMALL_IS_GOOD = ("loss", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _check_name(name: str, *, allow_test: bool) -> None:
 
 def _objective(name: str, direction: str | None, default: Objective) -> Objective:
     metric = name.partition("/")[2]
-    small = name == SPEED or metric in _SMALL_IS_GOOD
+    small = name == SPEED or metric in SMALL_IS_GOOD
     known: Direction = "minimize" if small else "maximize"
     if direction is None:
         return default if name == default.name else Objective(name, known)

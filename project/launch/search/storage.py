@@ -10,8 +10,8 @@ from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import SQLAlchemyError
 
+from project.atomic import explained
 from project.errors import ConfigError
-from project.runs.atomic import explained
 
 _SQLITE = "sqlite:///"
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/@]*):[^@]*@")

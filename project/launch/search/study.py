@@ -12,11 +12,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from project.atomic import write_text
 from project.errors import RunError
 from project.launch.search.samplers import be_quiet, make_pruner, make_sampler
 from project.launch.search.settings import Search
 from project.launch.search.storage import open_storage, shown
-from project.runs.atomic import write_text
 from project.runs.fingerprint import can_change_a_result
 from project.runs.lock import Lock
 from project.runs.sweeps import SweepDirectory

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from project.atomic import write_bytes
 from project.report.comparison import cells, text
 from project.report.comparison import figures as draw
 from project.report.comparison.files import as_csv, as_json, as_markdown
 from project.report.comparison.text import Compared
 from project.report.figures import save
 from project.report.standalone import picture, rendered
-from project.runs.atomic import write_bytes
 
 __all__ = ["Compared", "write_comparison"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from project.atomic import write_text
 from project.errors import RunError
 from project.report.scores import NOT_DEFINED, percent
 from project.report.sweeps.table import STYLES, column, empty_table
@@ -24,7 +25,6 @@ from project.report.sweeps.words import (
     span,
     told_apart,
 )
-from project.runs.atomic import write_text
 from project.runs.sweeps import JobStatus, SweepDirectory, SweepFacts
 
 if TYPE_CHECKING:

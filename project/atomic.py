@@ -41,11 +41,35 @@ def explained(path: Path, task: str = "write") -> Iterator[None]:
         raise RunError(f"cannot {task} {path}: {cause}. {cure}") from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def replace_bytes(path: Path, data: bytes, partial: Path | None = None) -> None:
     """Puts a file in place in one step, so that no reader ever sees a part of it.
 
-    Missing parent folders are made. What the path held before stays until the new content is
-    safe on disk, and stays for good if it cannot be written.
+    What the path held before stays until the new content is safe on disk, and stays for good if it
+    cannot be written.
+
+    Args:
+        path: Where the file goes.
+        data: All of its content.
+        partial: Folder for what a process that is killed leaves, in the same file system, because a
+            rename across file systems is a copy that can tear; None: that of the file.
+
+    Raises:
+        OSError: The disk is full, or the place cannot be written.
+    """
+    temporary = (partial or path.parent) / f".{uuid.uuid4().hex}.tmp"
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Does what `replace_bytes` does for a file of a run; missing parent folders are made.
 
     Args:
         path: Where the file goes.
@@ -54,19 +78,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         RunError: The disk is full, or the place cannot be written.
     """
-    # In the same folder, because a rename across file systems is a copy that can tear.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace_bytes(path, data)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,8 +5,8 @@ from typing import NoReturn
 
 import pytest
 
+from project.atomic import explained, replace_bytes, write_bytes, write_text
 from project.errors import RunError
-from project.runs.atomic import explained, write_bytes, write_text
 
 
 def refusing(code: int) -> NoReturn:
@@ -79,3 +79,23 @@ def test_an_interrupted_write_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         write_bytes(tmp_path / "run.json", b"new")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_leaves_can_be_kept_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "partial").mkdir()
+    left: list[list[str]] = []
+
+    def look(_: int) -> None:
+        left.append([path.parent.name for path in tmp_path.rglob("*.tmp")])
+
+    monkeypatch.setattr(os, "fsync", look)
+    replace_bytes(tmp_path / "facts.json", b"{}", tmp_path / "partial")
+    assert left == [["partial"]]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["facts.json"]
+
+
+def test_a_file_that_is_not_of_a_run_leaves_the_explanation_to_its_owner(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        replace_bytes(tmp_path / "missing" / "facts.json", b"{}")
