@@ -19,22 +19,24 @@ from project.data.changes import Batch, Changes
 from project.data.cores import available_cores
 from project.data.dataset import PhotoDataset, TrainingDataset
 from project.data.fit import Crop, Fit, square
-from project.data.resampling import Interpolation
 from project.data.mixing import Mixing
 from project.data.named_tests import AllPhotos, named_catalog, named_sources
 from project.data.oversampling import Oversampling
 from project.data.plan import EpochPlan, Order, PlannedBatches, natural_order
+from project.data.prefetching import PrefetchingLoader
+from project.data.resampling import Interpolation
 from project.data.sampling import Sampler
 from project.data.sources import Source
 from project.data.store.opening import Cache, open_store
 from project.data.store.policy import ImageStore, Policy
-from project.data.workers import chosen_workers, start_worker
+from project.data.workers import AHEAD, chosen_workers, start_worker, workers_with_room
 from project.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
 _AREA, _ASPECT = (0.35, 1.0), (0.75, 1.3333)
 _FOLDS = 5
+_BESIDES = 1024  # bytes of an image's label, row and draws, at most
 
 Split = Literal["train", "val", "test"]
 
@@ -42,7 +44,8 @@ Split = Literal["train", "val", "test"]
 class PhotoDataModule(pl.LightningDataModule):
     """A source of labelled photos as batches of one size.
 
-    The batches leave the loader as uint8, unless workers augment. Results depend neither on
+    The batches leave the loader as uint8, unless workers augment, and on the trainer's device, if
+    that is a GPU. Results depend neither on
     ``num_workers`` nor on ``cache``, nor on how many processes share a batch.
 
     Args:
@@ -79,7 +82,8 @@ class PhotoDataModule(pl.LightningDataModule):
             ``auto`` takes what ``size`` and ``crop`` need.
         augment_in: Whether batches are changed on the ``device``, or all in the ``workers``.
         batch_size: Images in a batch, all processes together.
-        num_workers: Worker processes of each loader; ``auto`` measures how many it takes.
+        num_workers: Worker processes of each loader; ``auto`` measures how many it takes. Fewer
+            where shared memory has no room for their batches.
 
     Attributes:
         tested_on: What `test_dataloader` gives: a split, or a named test set with ``test_``.
@@ -172,6 +176,7 @@ class PhotoDataModule(pl.LightningDataModule):
         }
         self._catalog: Catalog | None = None
         self._start = (0, 0)
+        self._short_of_memory = False
         self.tested_rows: Split = "test"
         self.tested_on = "test"
 
@@ -282,13 +287,7 @@ class PhotoDataModule(pl.LightningDataModule):
         catalog, found = self.catalog, []
         if unmatched := getattr(self._source, "num_unmatched", 0):
             found.append(f"{unmatched} files were skipped because their names do not match.")
-        if catalog.leaks:
-            inside, outside = catalog.leaks[0]
-            found.append(
-                f"{len(catalog.leaks)} images of val or test are also in train, byte for byte; "
-                f"for example {outside} is {inside}."
-            )
-        found += self.photos.remarks()
+        found += catalog.remarks() + self.photos.remarks()
         if self._fit.crop != "box" and (catalog.boxes >= 0).any():
             found.append(
                 f"The table's crop boxes are not used, because data.crop={self._fit.crop}."
@@ -392,16 +391,33 @@ class PhotoDataModule(pl.LightningDataModule):
         if workers == "auto":
             cores = max(1, available_cores() // self._processes)
             workers = chosen_workers(dataset, batches, cores)
-        return DataLoader(
+        if workers:
+            wanted = workers
+            workers = workers_with_room(
+                wanted, self._batch_bytes, self._processes, told=self._short_of_memory
+            )
+            self._short_of_memory |= workers < wanted
+        device = self.trainer.strategy.root_device if self.trainer else None
+        return PrefetchingLoader(
             dataset,
+            device=device,
             batch_sampler=batches,
             num_workers=workers,
+            prefetch_factor=AHEAD if workers else None,
             collate_fn=_as_it_is,
             persistent_workers=workers > 0,
             worker_init_fn=start_worker,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=device.type == "cuda" if device else torch.cuda.is_available(),
             generator=torch.Generator(),  # else each epoch's workers would draw from torch's own
         )
+
+    @property
+    def _batch_bytes(self) -> int:
+        """At most, of what a loader of one process hands over at a time."""
+        height, width = self._fit.size
+        depth = 4 if self._augment_in == "workers" else 1  # floats once changed, bytes before
+        ranks = self.trainer.world_size if self.trainer else 1
+        return self.batch_size // ranks * (3 * height * width * depth + _BESIDES)
 
 
 def _refuse_unused(

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import shutil
 import signal
 import statistics
 import sys
@@ -10,11 +11,13 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from project.data.plan import SampleKey
+from project.data.store.folder import gigabytes
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,12 @@ ONE_WORKER = 0.015
 _FEW = 4  # images that tell slow ones apart, in a moment even at 12 megapixels
 _SLOW = 0.1  # seconds for a batch; nothing is left to be measured then
 _TIMES = 3
+
+AHEAD = 2
+"""Batches that each worker has ready."""
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only its size is asked for
+_LOADERS = 2  # training's workers stay, with what they have ready, while validation's load
 
 
 class Batched(Protocol):
@@ -60,6 +69,43 @@ def chosen_workers(dataset: Batched, batches: Iterable[Sequence[SampleKey]], cor
         f"{workers} worker{'s' if workers > 1 else ''}" if workers else "no workers",
     )
     return workers
+
+
+def workers_with_room(workers: int, batch: int, processes: int, *, told: bool = False) -> int:
+    """Limits workers to as many as find room for their batches in shared memory.
+
+    They hand batches over in files there, and a worker that finds no room neither goes on nor ends.
+
+    Args:
+        workers: As many as there may be.
+        batch: Bytes of a batch.
+        processes: How many processes of this run do the same on this machine.
+        told: Whether it was said already that there is too little.
+
+    Returns:
+        From 0 to ``workers``.
+    """
+    try:
+        total, _, free = shutil.disk_usage(_SHARED_MEMORY)
+    except OSError:  # macOS has no such folder, and no such limit
+        return workers
+    room = free // (processes * _LOADERS) // batch
+    fitting = min(workers, max(0, (room - 1) // AHEAD)) if total else workers  # 0: no limit is set
+    if fitting < workers and not told:
+        needed = (workers * AHEAD + 1) * batch * processes * _LOADERS
+        log.warning(
+            "Workers of each loader: %d instead of %d, which need %s of %s together, and %s are "
+            "free there. Give it more, as `docker run --shm-size=%dg` does, or set "
+            "data.num_workers=%d.",
+            fitting,
+            workers,
+            gigabytes(needed),
+            _SHARED_MEMORY,
+            gigabytes(free),
+            needed // 2**30 + 1,
+            fitting,
+        )
+    return fitting
 
 
 def _seconds(dataset: Batched, batches: Sequence[Sequence[SampleKey]]) -> float:

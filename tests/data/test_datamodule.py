@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import albumentations as A
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 
-from project.data import datamodule
+from project.data import datamodule, prefetching
 from project.data.augmentation import (
     Affine,
     Augmentation,
@@ -23,6 +25,7 @@ from project.data.datamodule import PhotoDataModule
 from project.data.decode import read_image
 from project.data.mixing import Mixing
 from project.data.oversampling import Oversampling
+from project.data.prefetching import PrefetchingLoader
 from project.data.sampling import PowerSampler
 from project.data.sources import ClassFolders, LabelTable
 from project.errors import ConfigError, DataError
@@ -70,6 +73,12 @@ def make(photos: Path, tmp_path: Path) -> Make:
         return PhotoDataModule(**(defaults | options))  # type: ignore[arg-type]
 
     return made
+
+
+def one_of_two(rank: int, device: str = "cpu") -> Any:
+    """Stands for the trainer of a process."""
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    return SimpleNamespace(world_size=2, global_rank=rank, num_devices=2, strategy=strategy)
 
 
 def epochs(data: PhotoDataModule, numbers: Sequence[int] = (0, 1)) -> Iterator[Batch]:
@@ -178,7 +187,7 @@ def test_two_ranks_together_see_the_bytes_of_one(make: Make) -> None:
     together: Bytes = {}
     for rank in (0, 1):
         data = make()
-        data.trainer = SimpleNamespace(world_size=2, global_rank=rank, num_devices=2)  # type: ignore[assignment]
+        data.trainer = one_of_two(rank=rank)
         mine = {(s[0], s[1]): (s[2], s[3]) for s in samples(epochs(data, [0]))}
         assert not together.keys() & mine.keys()
         together |= mine
@@ -226,7 +235,7 @@ def test_evaluation_shows_every_photo_once_and_unchanged(make: Make) -> None:
 
 def test_padding_of_the_last_batch_is_marked(make: Make) -> None:
     data = make()
-    data.trainer = SimpleNamespace(world_size=2, global_rank=1, num_devices=2)  # type: ignore[assignment]
+    data.trainer = one_of_two(rank=1)
     indices = torch.cat([b.row for b in data.test_dataloader()])  # 19 photos, 8 a batch
     assert indices.tolist().count(-1) == 1
     assert len(indices) == 10
@@ -285,7 +294,7 @@ def test_boxes_are_needed_for_box_crops_and_missed_otherwise(make: Make, photos:
 
 def test_batch_size_counts_the_images_of_all_ranks(make: Make) -> None:
     data = make(batch_size=9)
-    data.trainer = SimpleNamespace(world_size=2, global_rank=0, num_devices=2)  # type: ignore[assignment]
+    data.trainer = one_of_two(rank=0)
     with pytest.raises(ConfigError, match=r"multiple of the 2 process\(es\).*got 9"):
         data.train_dataloader()
 
@@ -303,11 +312,103 @@ def test_number_of_workers_is_measured_unless_told(
     monkeypatch.setattr(datamodule, "available_cores", lambda: 6)
     data = make(num_workers="auto")
     assert data.train_dataloader().num_workers == 0
-    data.trainer = SimpleNamespace(world_size=2, global_rank=0, num_devices=2)  # type: ignore[assignment]
+    data.trainer = one_of_two(rank=0)
     assert data.val_dataloader().num_workers == 0
     assert asked == [6, 3]  # the processes of a machine share its cores
     assert make(num_workers=2).train_dataloader().num_workers == 2
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("workers", ["auto", 3])
+def test_workers_that_shared_memory_has_no_room_for_are_left_out(
+    make: Make, monkeypatch: pytest.MonkeyPatch, workers: object
+) -> None:
+    asked = []
+
+    def with_room(wanted: int, batch: int, processes: int, *, told: bool) -> int:
+        asked.append((wanted, batch // (24 * 24 * 3 * 8), processes, told))
+        return 0
+
+    monkeypatch.setattr(datamodule, "chosen_workers", lambda *_: 3)
+    monkeypatch.setattr(datamodule, "workers_with_room", with_room)
+    data = make(num_workers=workers)
+    assert data.train_dataloader().num_workers == data.val_dataloader().num_workers == 0
+    assert make(num_workers=workers, augment_in="workers").val_dataloader().num_workers == 0
+    # A byte a value, unless floats leave the workers.
+    assert asked == [(3, 1, 1, False), (3, 1, 1, True), (3, 4, 1, False)]
+
+
+def test_batches_are_pinned_for_a_gpu_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    data = make()
+    assert data.val_dataloader().pin_memory  # nobody says where batches go
+    for device in ("cpu", "cuda"):
+        data.trainer = one_of_two(0, device)
+        loader = data.val_dataloader()
+        assert loader.pin_memory == (device == "cuda")
+        assert isinstance(loader, PrefetchingLoader)
+        assert loader.device == torch.device(device)
+
+
+class Noting(pl.LightningModule):
+    """Notes what it is trained on, and where the data module says that training is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.rows: list[list[int]] = []
+        self.states: list[object] = []
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        self.rows.append(batch.row.tolist())
+        self.states.append(self.trainer.datamodule.state_dict())  # type: ignore[attr-defined]
+        return self.weight * 1.0
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self.rows.append(batch.row.tolist())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:The '(train|val)_dataloader' does not have many workers")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_training_is_does_not_depend_on_what_is_on_its_way(
+    make: Make, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    def trained(*, ahead: bool, start: tuple[int, int] = (0, 0)) -> Noting:
+        data, model = make(num_workers=workers), Noting()
+        data.load_state_dict({"epoch": start[0], "batch": start[1]})
+        for kind in ("train", "val"):
+            loader = getattr(data, f"{kind}_dataloader")()
+            loader.device = torch.device("cuda") if ahead else None
+            monkeypatch.setattr(data, f"{kind}_dataloader", lambda loader=loader: loader)
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            max_epochs=2,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(model, data)
+        return model
+
+    sent = []
+
+    def to_nowhere(_: torch.device) -> Callable[[Batch], Callable[[], Batch]]:
+        def send(batch: Batch) -> Callable[[], Batch]:
+            sent.append(batch)
+            return lambda: batch
+
+        return send
+
+    monkeypatch.setattr(prefetching, "ToDevice", to_nowhere)
+    for start in ((0, 0), (0, 2)):
+        plain, ahead = trained(ahead=False, start=start), trained(ahead=True, start=start)
+        assert ahead.rows == plain.rows
+        assert ahead.states == plain.states
+    assert sent
 
 
 def test_draws_that_the_last_batch_leaves_out_are_told(

@@ -1,20 +1,23 @@
 import gc
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from project.data import workers as workers_module
 from project.data.plan import SampleKey
-from project.data.workers import chosen_workers, start_worker
+from project.data.workers import chosen_workers, start_worker, workers_with_room
 
 # A process with a worker, which tells its own id and then loads for a while.
 PARENT = """
@@ -113,6 +116,53 @@ def test_choice_is_said_in_one_line(
     caplog.set_level(logging.INFO, "project.data.workers")
     chosen(monkeypatch, Timed(0, 0.0001))
     assert caplog.messages == ["A batch of 64 takes 6.4 ms to load: 1 worker."]
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [(2 * 9 * 10, 4), (2 * 9 * 10 - 1, 3), (2 * 3 * 10, 1), (2 * 3 * 10 - 1, 0), (0, 0)],
+)
+def test_workers_are_no_more_than_shared_memory_has_room_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, expected: int
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1000, 1000 - free, free))
+    assert workers_with_room(4, 10, 1) == expected
+    assert workers_with_room(0, 10, 1) == 0
+    assert len(caplog.messages) == (expected < 4)
+
+
+def test_processes_of_a_run_share_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1000, 0, 360))
+    assert [workers_with_room(8, 10, processes) for processes in (1, 2, 4)] == [8, 4, 1]
+
+
+def test_too_little_room_is_said_with_its_numbers_and_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1, 0, 67_000_000))
+    assert workers_with_room(8, 12_600_000, 1) == 0
+    (said,) = caplog.messages
+    assert said == (
+        "Workers of each loader: 0 instead of 8, which need 428 MB of /dev/shm together, and 67 MB "
+        "are free there. Give it more, as `docker run --shm-size=1g` does, or set "
+        "data.num_workers=0."
+    )
+
+
+def test_shared_memory_without_a_limit_has_room_for_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 0))
+    assert workers_with_room(8, 10, 1) == 8
+    monkeypatch.undo()
+    monkeypatch.setattr(workers_module, "_SHARED_MEMORY", tmp_path / "not on this system")
+    assert workers_with_room(8, 10**15, 1) == 8
 
 
 class Settings(Dataset[tuple[int, int, int]]):

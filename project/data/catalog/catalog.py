@@ -27,6 +27,9 @@ from project.errors import ConfigError, DataError
 
 Split = Literal["train", "val", "test"]
 
+SPLITTING = ("val_fraction", "test_fraction", "resplit", "folds", "fold", "split_file")
+"""Keys of ``data`` and arguments of `build_catalog` that decide the split, besides its seed."""
+
 MAX_PIXELS = 178_956_970
 """Twice what Pillow warns at, and as much as it refuses by itself: some 13,000 x 13,000."""
 
@@ -96,6 +99,10 @@ class Catalog:
         """Crop box of a photo (left, top, width, height), in pixels of the upright image."""
         x, y, w, h = self.boxes[index].tolist()
         return None if w < 0 else (x, y, w, h)
+
+    def remarks(self) -> list[str]:
+        """What a reader of the results should know about the split, one sentence each."""
+        return [leak_remark("val or test", self.leaks)] if self.leaks else []
 
     def splits_csv(self) -> bytes:
         """The split as a file that ``data.split_file`` accepts."""
@@ -288,6 +295,21 @@ def _catalog(
         skipped=skipped,
         leaks=_leaks(final),
         fingerprint=digest([repr(classes).encode(), table_fingerprint(final).encode()]),
+    )
+
+
+def leak_remark(place: str, leaks: Sequence[tuple[str, str]], root: Path | None = None) -> str:
+    """Says that photos which are measured on are learned from, too.
+
+    Args:
+        place: Where they are besides train.
+        leaks: Pairs of paths with the same bytes, the first in train; at least one.
+        root: Of the second path, where it is another than that of train.
+    """
+    inside, outside = leaks[0]
+    return (
+        f"{len(leaks)} images of {place} are also in train, byte for byte; for example "
+        f"{outside}{f' of {root}' if root else ''} is {inside}."
     )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from project.data.catalog.manifest import MANIFEST_SCHEMA, OK, Manifest, digest
+from project.data.catalog.scan_cache import UNKNOWN, Checked, ScanCache, Status
 from project.data.cores import available_cores
 from project.data.decode import probe
-from project.data.catalog.manifest import MANIFEST_SCHEMA, OK, Manifest, digest
 from project.data.progress import with_progress
-from project.data.catalog.scan_cache import Checked, ScanCache
 from project.errors import DataError
 
 
@@ -26,13 +26,14 @@ def scan(
 ) -> Manifest:
     """Verifies and hashes photos, reading only those that no earlier scan has seen.
 
-    A file whose size and time of change are as they were is not opened; one whose contents are
-    known from elsewhere is not decoded. An interrupted scan goes on where it stopped.
+    A file whose size, times of change and number are as they were is not opened; one whose contents
+    are known from elsewhere is not decoded. An interrupted scan goes on where it stopped.
 
     Args:
         root: Folder that the paths are relative to.
         listing: Table of `project.data.sources.listing.LISTING_SCHEMA`.
-        cache_dir: Where results are kept; made if missing.
+        cache_dir: Where results are kept; made if missing. Where it cannot be written, what it
+            holds is used, and what is new is not kept.
         max_pixels: Larger images are unusable.
         workers: Threads; None for one a core. Pillow works without Python's lock, so that
             threads scale, and unlike processes they start at once.
@@ -40,9 +41,6 @@ def scan(
 
     Returns:
         The listing with what was found; unusable photos are rows with another state than ok.
-
-    Raises:
-        DataError: ``cache_dir`` cannot be written.
     """
     paths = listing["path"].unique()
     names: list[str] = paths.to_pylist()
@@ -74,19 +72,19 @@ def _unchanged(
     found, stale = {}, []
     for path in paths:
         row = known.get(path)
-        if row is not None and (row.size, row.mtime_ns) == _size_and_time(root / path):
+        if row is not None and row.status == _status(root / path) != UNKNOWN:
             found[path] = row
         else:
             stale.append(path)
     return found, stale
 
 
-def _size_and_time(file: Path) -> tuple[int, int]:
+def _status(file: Path) -> Status:
     try:
-        status = file.stat()
+        found = file.stat()
     except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
+        return UNKNOWN
+    return Status(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def _checker(
@@ -94,23 +92,23 @@ def _checker(
 ) -> Callable[[str], Checked]:
     def check(path: str) -> Checked:
         file = root / path
-        size, mtime_ns = _size_and_time(file)  # before reading: a later change shows next time
+        status = _status(file)  # before reading: a later change shows next time
         try:
             data = file.read_bytes()
         except FileNotFoundError:
-            return Checked(size, mtime_ns, None, None, None, None, "missing file")
+            return Checked(status, None, None, None, None, "missing file")
         except OSError as error:
             state = f"cannot be read ({error.strerror})"
-            return Checked(size, mtime_ns, None, None, None, None, state)
+            return Checked(status, None, None, None, None, state)
         content_hash = digest([data])
         known = by_content.get(content_hash)
         if known is not None:
-            return known._replace(size=size, mtime_ns=mtime_ns)
+            return known._replace(status=status)
         try:
             found = probe(data, max_pixels)
         except DataError as error:
-            return Checked(size, mtime_ns, content_hash, None, None, None, str(error))
-        return Checked(size, mtime_ns, content_hash, *found, OK)
+            return Checked(status, content_hash, None, None, None, str(error))
+        return Checked(status, content_hash, *found, OK)
 
     return check
 

@@ -1,5 +1,6 @@
 """What earlier scans of a folder found, so that only new and changed files are opened."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,18 +11,39 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from project.data.catalog.manifest import digest
-from project.errors import DataError
 
-VERSION = 1
+log = logging.getLogger(__name__)
+
+VERSION = 2
 """Raise it when the decoder or the hashes change, so that every file is verified anew."""
+
+
+class Status(NamedTuple):
+    """What tells that a file has not been changed or replaced, without a look into it.
+
+    Copying a folder, or mounting it anew, may change it where contents stay: they are read again.
+
+    Attributes:
+        size: Bytes; -1 if there is no such file.
+        mtime_ns: Time of the last change of the contents, nanoseconds; copies keep it.
+        ctime_ns: Time of the last change of contents or name, nanoseconds; nothing keeps it.
+        inode: Number of the file.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+UNKNOWN = Status(-1, -1, -1, 0)
 
 
 class Checked(NamedTuple):
     """One file as the scan found it.
 
     Attributes:
-        size: Bytes.
-        mtime_ns: Time of last change, nanoseconds.
+        status: Of the file, before it was read.
         content_hash: Of the bytes; None if they could not be read, and then nothing is cached.
         width: Pixels, after orientation; None if unusable.
         height: Pixels, after orientation; None if unusable.
@@ -29,8 +51,7 @@ class Checked(NamedTuple):
         state: ``ok`` or why not.
     """
 
-    size: int
-    mtime_ns: int
+    status: Status
     content_hash: str | None
     width: int | None
     height: int | None
@@ -43,6 +64,8 @@ _SCHEMA = pa.schema(
         ("path", pa.string()),
         ("size", pa.int64()),
         ("mtime_ns", pa.int64()),
+        ("ctime_ns", pa.int64()),
+        ("inode", pa.uint64()),
         ("content_hash", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
@@ -64,18 +87,17 @@ class ScanCache:
     def __init__(self, cache_dir: Path, root: Path, max_pixels: int) -> None:
         key = digest([f"{root.resolve()}\0{max_pixels}\0{VERSION}".encode()])
         self.file = cache_dir / f"scan-{key}.parquet"
+        self._obstacle: OSError | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes waiting until the scan is done.
-
-        Raises:
-            DataError: The folder of caches cannot be written.
-        """
+        """Keeps other processes waiting until the scan is done; where nobody can write, nobody."""
         lock = FileLock(self.file.with_suffix(".lock"))
-        with self._explained():
+        try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
+        except OSError as error:
+            self._obstacle = error
         try:
             yield
         finally:
@@ -92,30 +114,39 @@ class ScanCache:
         except (OSError, pa.ArrowException):
             return {}
         paths, *columns = (column.to_pylist() for column in table.columns)
-        return dict(zip(paths, map(Checked, *columns), strict=True))
+        width = len(Status._fields)
+        statuses = map(Status, *columns[:width])
+        return dict(zip(paths, map(Checked, statuses, *columns[width:]), strict=True))
 
     def save(self, known: Mapping[str, Checked]) -> None:
-        """Replaces the cache in one step.
+        """Replaces the cache in one step, or says why it stays as it was.
 
         Args:
             known: Path to what was found there.
-
-        Raises:
-            DataError: The folder of caches cannot be written.
         """
-        rows = [(path, *checked) for path, checked in known.items() if checked.content_hash]
+        rows = [
+            (path, *status, *found)
+            for path, (status, *found) in known.items()
+            if found[0] is not None
+        ]
         columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _SCHEMA]
         partial = self.file.with_suffix(".partial")  # one at a time: we hold the lock
-        with self._explained():
+        # Not waited for until it is safe on disk: what a crash tears is scanned anew.
+        try:
+            if self._obstacle is not None:
+                raise self._obstacle
             pq.write_table(pa.table(columns, schema=_SCHEMA), partial)
             partial.replace(self.file)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
         except OSError as error:
-            raise DataError(
-                f'The scan of the photos cannot be kept in "{self.file.parent}": '
-                f"{error.strerror or error}. Set paths.cache to a folder that can be written."
-            ) from error
+            log.warning(
+                'The scan of the photos cannot be kept in "%s", and the next run does it again: '
+                "%s. Set paths.cache to a folder that can be written.",
+                self.file.parent,
+                error.strerror or error,
+            )
+
+    def doubt(self) -> None:
+        """Has the next scan read every file; what is known of their contents stays."""
+        with self.locked():
+            known = self.load()
+            self.save({path: checked._replace(status=UNKNOWN) for path, checked in known.items()})

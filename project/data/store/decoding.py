@@ -8,6 +8,10 @@ from project.data.store.policy import Policy
 from project.errors import DataError
 
 
+class ChangedError(DataError):
+    """A photo is not the one that the scan has seen."""
+
+
 class DecodingStore:
     """Reads, decodes and shrinks photos.
 
@@ -36,13 +40,15 @@ class DecodingStore:
         """The same, of a photo whose bytes are those that the scan has seen.
 
         Raises:
-            DataError: They are not, or the photo cannot be read or decoded.
+            ChangedError: They are not.
+            DataError: The photo cannot be read or decoded.
         """
         path = self.catalog.path(row)
         with naming(path):
             data = path.read_bytes()
-            if digest([data]) != self.catalog.content_hash[row].as_py():
-                raise DataError("it has changed since the photos were checked; start again")
+        if digest([data]) != self.catalog.content_hash[row].as_py():
+            raise ChangedError(f'"{path}" has changed since the photos were checked; start again.')
+        with naming(path):
             return self._decoded(data, row)
 
     def _decoded(self, data: bytes, row: int) -> Pixels:

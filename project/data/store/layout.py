@@ -1,8 +1,8 @@
 """The file of an image store: a header, an index, and pixels as they are in memory.
 
-First come a mark, the version, the length of a description and a digest of all that follows up to
-the pixels; then the description as JSON; on a new page the index, one entry an image; and on a new
-page the pixels. All numbers are little-endian.
+First come a mark, the version, the length of a description, the number of images and a digest of
+both and of all that follows up to the pixels; then the description as JSON; on a new page the
+index, one entry an image; and on a new page the pixels. All numbers are little-endian.
 """
 
 import json
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from project.errors import DataError
 
-VERSION = 2
+VERSION = 3
 """Raise it when the decoder or this layout changes: files of other versions are made anew."""
 
 INDEX = np.dtype([("offset", "<i8"), ("height", "<i4"), ("width", "<i4"), ("checksum", "<u8")])
@@ -27,7 +27,8 @@ INDEX = np.dtype([("offset", "<i8"), ("height", "<i4"), ("width", "<i4"), ("chec
 Index = np.ndarray[Any, np.dtype[np.void]]
 
 _MARK = b"EVENHAND"
-_PREFIX = struct.Struct("<8sII16s")
+_PREFIX = struct.Struct("<8sI12s16s")
+_EXTENT = struct.Struct("<IQ")  # bytes of the description, images
 _PAGE = 4096  # bytes
 _LINE = 64  # bytes: copies of images begin at the start of a cache line
 
@@ -70,7 +71,7 @@ def planned(description: Description, shapes: NDArray[np.int64]) -> tuple[Index,
     index: Index = np.zeros(len(shapes), INDEX)
     index["height"], index["width"] = shapes.T
     sizes = shapes.prod(axis=1) * 3
-    ends = _rounded(_index_start(description) + index.nbytes, _PAGE) + _rounded(
+    ends = _rounded(_index_start(len(description.json())) + index.nbytes, _PAGE) + _rounded(
         sizes, _LINE
     ).cumsum(dtype=np.int64)
     index["offset"] = ends - _rounded(sizes, _LINE)
@@ -80,8 +81,9 @@ def planned(description: Description, shapes: NDArray[np.int64]) -> tuple[Index,
 def head(description: Description, index: Index) -> bytes:
     """What a file begins with, up to the end of the index."""
     text = description.json()
-    rest = text.ljust(_index_start(description) - _PREFIX.size, b"\0") + index.tobytes()
-    return _PREFIX.pack(_MARK, VERSION, len(text), _digest(rest)) + rest
+    rest = text.ljust(_index_start(len(text)) - _PREFIX.size, b"\0") + index.tobytes()
+    extent = _EXTENT.pack(len(text), len(index))
+    return _PREFIX.pack(_MARK, VERSION, extent, _digest(extent, rest)) + rest
 
 
 def read(buffer: memoryview) -> tuple[Description, Index]:
@@ -98,22 +100,19 @@ def read(buffer: memoryview) -> tuple[Description, Index]:
     """
     if len(buffer) < _PREFIX.size:
         raise DataError("it is cut off")
-    mark, version, length, digest = _PREFIX.unpack_from(buffer)
+    mark, version, extent, digest = _PREFIX.unpack_from(buffer)
     if mark != _MARK:
         raise DataError("it is no image cache")
     if version != VERSION:
         raise DataError(f"it has version {version} of the format, and this is {VERSION}")
-    try:
-        text = bytes(buffer[_PREFIX.size : _PREFIX.size + length])
-        description = Description(**json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise DataError("its header is damaged") from error
-    start = _index_start(description)
-    end = start + description.images * INDEX.itemsize
+    length, images = _EXTENT.unpack(extent)
+    start = _index_start(length)
+    end = start + images * INDEX.itemsize
     if len(buffer) < end:
         raise DataError("it is cut off")
-    if _digest(buffer[_PREFIX.size : end]) != digest:
+    if _digest(extent, buffer[_PREFIX.size : end]) != digest:
         raise DataError("its header is damaged")
+    description = Description(**json.loads(bytes(buffer[_PREFIX.size : _PREFIX.size + length])))
     index: Index = np.frombuffer(buffer[start:end], INDEX)
     size = planned(description, np.stack([index["height"], index["width"]], 1).astype(np.int64))[1]
     if len(buffer) != size:
@@ -153,12 +152,15 @@ def checksum(pixels: NDArray[np.uint8]) -> int:
     return xxhash.xxh3_64_intdigest(pixels.data)
 
 
-def _index_start(description: Description) -> int:
-    return int(_rounded(_PREFIX.size + len(description.json()), _PAGE))
+def _index_start(length: int) -> int:
+    """Where the index begins behind a description of so many bytes."""
+    return int(_rounded(_PREFIX.size + length, _PAGE))
 
 
-def _digest(data: bytes | memoryview) -> bytes:
-    return xxhash.xxh3_128_digest(data)
+def _digest(extent: bytes, rest: bytes | memoryview) -> bytes:
+    digest = xxhash.xxh3_128(extent)
+    digest.update(rest)
+    return digest.digest()
 
 
 def _rounded(size: Any, unit: int) -> Any:

@@ -87,17 +87,30 @@ class MappedStore:
         return _reopened, (self.file, self._key, self._slots, self._decoding)
 
     def _complain(self, row: int) -> None:
-        """Says once that the file is damaged, and has the next run make it anew."""
+        """Has the next run make the file anew; of all its processes, the one that does says so."""
         if self._told:
             return
         self._told = True
-        set_aside(self.file, self._inode)
+        if set_aside(self.file, self._inode):
+            then = "the next run makes the cache anew"
+        elif self._is_in_place():
+            then = "this cache cannot be made anew"
+        else:
+            return
         log.warning(
             'The image cache "%s" is damaged (image of %s). Damaged images are decoded from their '
-            "photos now, and the next run makes the cache anew.",
+            "photos now, and %s.",
             self.file,
             self._decoding.catalog.relative_path(row),
+            then,
         )
+
+    def _is_in_place(self) -> bool:
+        """Whether it still has its name, as in memory and in folders that are to be read only."""
+        try:
+            return self.file.stat().st_ino == self._inode
+        except OSError:
+            return False
 
 
 def _opened(file: Path) -> tuple[memoryview, int]:

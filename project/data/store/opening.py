@@ -13,9 +13,10 @@ from filelock import Timeout
 from numpy.typing import NDArray
 
 from project.data.catalog.catalog import Catalog
+from project.data.catalog.scan_cache import ScanCache
 from project.data.store.building import Build
 from project.data.store.contents import Contents
-from project.data.store.decoding import DecodingStore
+from project.data.store.decoding import ChangedError, DecodingStore
 from project.data.store.folder import (
     GIGABYTE,
     building_lock,
@@ -58,7 +59,7 @@ def open_store(
         max_pixels: Limit on the decoded size; see `project.data.decode`.
         cache: ``none`` decodes each time; ``disk`` decodes once into a file that all runs share;
             ``ram`` keeps the images in the memory of this process and its workers.
-        cache_dir: Where files are kept.
+        cache_dir: Where files are kept, and the scan of the photos.
         limit_gb: Gigabytes that all files together, or the images in memory, may take.
         needed: Rows whose images are kept; others are decoded. None for all.
         build: Whether to make what is missing; not worth it where each photo is read once.
@@ -78,6 +79,9 @@ def open_store(
     try:
         found = opening.in_memory(processes) if cache == "ram" and build else None
         return found or opening.on_disk(build=build) or decoding
+    except ChangedError:  # unnoticed by the scan: others may be, too
+        ScanCache(cache_dir, catalog.root, max_pixels).doubt()
+        raise
     except OSError as error:
         _say(f'they cannot be kept in "{cache_dir}": {error.strerror or error}')
         return decoding

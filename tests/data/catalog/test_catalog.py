@@ -58,7 +58,7 @@ def test_photos_are_listed_labelled_and_split(
     assert sorted(i for s in ("train", "val", "test") for i in catalog.indices(s)) == [*range(30)]
     assert catalog.path(3) == root / "hat/003.png"
     assert catalog.box(3) is None
-    assert (catalog.skipped, catalog.leaks) == ({}, [])
+    assert (catalog.skipped, catalog.leaks, catalog.remarks()) == ({}, [], [])
 
 
 def test_class_map_and_order_are_applied(
@@ -183,10 +183,13 @@ def test_same_bytes_in_train_and_elsewhere_are_reported(
     shutil.copy(root / "train/hat/001.png", root / "test/top/copy.png")
     shutil.copy(root / "train/hat/001.png", root / "train/hat/copy.png")
 
-    assert build().leaks == [
+    catalog = build()
+    assert catalog.leaks == [
         ("train/hat/001.png", "test/top/copy.png"),
         ("train/hat/001.png", "val/hat/copy.png"),
     ]
+    said = "2 images of val or test are also in train, byte for byte; for example"
+    assert catalog.remarks() == [f"{said} test/top/copy.png is train/hat/001.png."]
 
 
 def test_one_class_is_refused(write_classes: Write, build: Callable[..., Catalog]) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from project.data import decode
 from project.data.catalog import scan as scan_module
-from project.data.sources.class_folders import ClassFolders
-from project.data.sources.listing import listing_table
 from project.data.catalog.manifest import Manifest
 from project.data.catalog.scan import scan
-from project.errors import DataError
+from project.data.catalog.scan_cache import ScanCache
+from project.data.sources.class_folders import ClassFolders
+from project.data.sources.listing import listing_table
 
 WritePhotos = Callable[..., Path]
 
@@ -150,6 +150,46 @@ def test_known_contents_are_not_decoded_again(
     assert after["content_hash"].to_pylist()[::-1] == before["content_hash"].to_pylist()
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_photos_of_equal_size_and_time_that_change_places_are_noticed(
+    write_photos: WritePhotos, opened: list[bytes], in_place: bool
+) -> None:
+    root = write_photos("a/1.bmp", "a/2.bmp")
+    one, other = root / "a/1.bmp", root / "a/2.bmp"
+    for file in (one, other):
+        os.utime(file, ns=(10**18, 10**18))
+    before = scanned(root).table["content_hash"].to_pylist()
+    assert one.stat().st_size == other.stat().st_size
+    opened.clear()
+
+    if in_place:
+        first, second = one.read_bytes(), other.read_bytes()
+        one.write_bytes(second)
+        other.write_bytes(first)
+        for file in (one, other):
+            os.utime(file, ns=(10**18, 10**18))
+    else:
+        one.rename(root / "aside")
+        other.rename(one)
+        (root / "aside").rename(other)
+
+    assert scanned(root).table["content_hash"].to_pylist() == before[::-1]
+    assert opened == []  # their contents are known
+
+
+def test_files_are_read_again_once_the_cache_is_doubted(write_photos: WritePhotos) -> None:
+    root = write_photos("a/1.png", "a/2.png")
+    listing = ClassFolders(root).listing()
+    options: dict[str, Any] = {"max_pixels": 10**6, "progress": False}
+    scan(root, listing, root.parent / "cache", **options)
+    ScanCache(root.parent / "cache", root, 10**6).doubt()
+    (root / "a/2.png").unlink()
+
+    again = scan(root, listing, root.parent / "cache", **options)
+
+    assert states(again) == {"a/1.png": "ok", "a/2.png": "missing file"}
+
+
 def test_a_file_that_was_missing_is_looked_for_again(write_photos: WritePhotos) -> None:
     root = write_photos("a/1.png")
     listing = listing_table(["a/1.png", "a/2.png"], ["a", "a"])
@@ -227,9 +267,13 @@ def test_progress_is_shown_only_while_files_are_opened(
     assert capsys.readouterr().err == ""
 
 
-def test_unwritable_cache_names_the_key(write_photos: WritePhotos) -> None:
+def test_unwritable_cache_is_no_obstacle_and_names_the_key(
+    write_photos: WritePhotos, caplog: pytest.LogCaptureFixture
+) -> None:
     root = write_photos("a/1.png")
     (root.parent / "cache").write_text("a file where the folder should be")
 
-    with pytest.raises(DataError, match=r"cannot be kept in .*cache.*Set paths\.cache"):
-        scanned(root)
+    assert states(scanned(root)) == {"a/1.png": "ok"}
+    (said,) = caplog.messages
+    assert said.startswith(f'The scan of the photos cannot be kept in "{root.parent / "cache"}"')
+    assert said.endswith("Set paths.cache to a folder that can be written.")

@@ -46,8 +46,9 @@ def test_a_long_folder_name_moves_the_rest() -> None:
 
 @pytest.mark.parametrize(
     ("position", "reason"),
-    [(0, "no image cache"), (8, "version"), (20, "header is damaged"), (40, "header is damaged"),
-     (4096, "header is damaged"), (4096 + 50, "header is damaged")],
+    [(0, "no image cache"), (8, "version"), (12, "header is damaged"), (16, "header is damaged"),
+     (30, "header is damaged"), (60, "header is damaged"), (4096, "header is damaged"),
+     (4096 + 50, "header is damaged")],
 )  # fmt: skip
 def test_every_flipped_bit_of_the_header_is_found(position: int, reason: str) -> None:
     data = written()
@@ -64,6 +65,18 @@ def test_any_flipped_byte_before_the_pixels_is_found() -> None:
         data[position] ^= 0xFF
         with pytest.raises(DataError):
             read(memoryview(data))
+
+
+def test_no_value_of_a_damaged_description_is_used() -> None:
+    begin = written().index(b"{")
+    for position in range(begin + len(DESCRIPTION.json())):
+        for value in (*b'\0 ,.-e0149"{}[]x', 0xFF):
+            data = written()
+            if data[position] == value:
+                continue
+            data[position] = value
+            with pytest.raises(DataError):
+                read(memoryview(data))
 
 
 @pytest.mark.parametrize(

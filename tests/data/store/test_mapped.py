@@ -78,6 +78,33 @@ def test_a_flipped_bit_never_reaches_an_image_and_is_told_once(
     assert "the next run makes the cache anew" in record.getMessage()
 
 
+def test_damage_is_told_by_the_process_alone_that_sets_the_file_aside(
+    opened: Open, decoding: DecodingStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    flip(file_of(opened()), 3)
+    first, second = opened(), opened()
+    for store in (first, second):
+        assert same(store, decoding, len(decoding.catalog))
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
+
+
+def test_damage_in_a_folder_that_is_to_be_read_only_is_told(
+    opened: Open,
+    decoding: DecodingStore,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flip(file_of(opened()), 3)
+
+    def refused(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert same(opened(), decoding, len(decoding.catalog))
+    (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert record.getMessage().endswith("and this cache cannot be made anew.")
+
+
 def test_the_next_run_makes_a_damaged_file_anew(
     opened: Open, decoding: DecodingStore, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from project.data.catalog.catalog import Catalog
+from project.data.catalog.catalog import MAX_PIXELS, Catalog
+from project.data.catalog.scan import _status
+from project.data.catalog.scan_cache import ScanCache
 from project.data.store import opening
 from project.data.store.building import Build
 from project.data.store.decoding import DecodingStore
@@ -103,6 +105,12 @@ def of_other_photos(file: Path) -> None:
     file.write_bytes(data.replace(b'"key": "', b'"key": "0', 1))
 
 
+def of_another_number(file: Path) -> None:
+    data = file.read_bytes()
+    at = data.index(b'"images": ') + len(b'"images": ') + 1
+    file.write_bytes(data[:at] + b"." + data[at + 1 :])
+
+
 def empty(file: Path) -> None:
     file.write_bytes(b"")
 
@@ -114,6 +122,7 @@ def empty(file: Path) -> None:
         (damaged, "its header is damaged"),
         (of_another_version, f"it has version {VERSION + 1} of the format"),
         (of_other_photos, "its header is damaged"),
+        (of_another_number, "its header is damaged"),
         (empty, "it is cut off"),
     ],
 )
@@ -247,6 +256,39 @@ def test_photos_that_have_changed_since_the_scan_are_never_cached(
         opened(catalog=catalog)
     changed = catalog_of(root, tmp_path / "scan")
     assert same(opened(catalog=changed), DecodingStore(changed, POLICY, LIMIT), len(changed))
+
+
+def test_photos_that_the_scan_took_for_unchanged_are_checked_when_started_again(
+    opened: Open, varied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "photos"
+    shutil.copytree(varied, root)
+    cache_dir = tmp_path / "cache"
+    catalog_of(root, cache_dir)
+    for name in ("once", "again", "small"):
+        picture(77).save(root / "thing" / f"{name}.png")
+    known = ScanCache(cache_dir, root, MAX_PIXELS).load()
+    deceived = {path: row._replace(status=_status(root / path)) for path, row in known.items()}
+    ScanCache(cache_dir, root, MAX_PIXELS).save(deceived)
+    stale = catalog_of(root, cache_dir)
+    with pytest.raises(DataError, match=r"once\.png|again\.png.*start again\.$"):
+        opened(catalog=stale, max_pixels=MAX_PIXELS)
+    changed = catalog_of(root, cache_dir)
+    assert changed.fingerprint != stale.fingerprint
+    assert isinstance(opened(catalog=changed, max_pixels=MAX_PIXELS), MappedStore)
+
+
+def test_files_that_changed_but_for_their_contents_need_no_other_cache(
+    opened: Open, varied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "photos"
+    shutil.copytree(varied, root)
+    opened(catalog=catalog_of(root, tmp_path / "scan"))
+    for file in (root / "thing").iterdir():
+        file.chmod(0o640)
+        os.utime(file, (1, 1))
+    monkeypatch.setattr(Build, "write", None)
+    assert isinstance(opened(catalog=catalog_of(root, tmp_path / "scan")), MappedStore)
 
 
 def logged_build(opened: Open, log: Path, start: Any) -> None:
