@@ -417,7 +417,7 @@ class PhotoDataModule(pl.LightningDataModule):
         height, width = self._fit.size
         depth = 4 if self._augment_in == "workers" else 1  # floats once changed, bytes before
         ranks = self.trainer.world_size if self.trainer else 1
-        return self.batch_size // ranks * (3 * height * width * depth + _BESIDES)
+        return -(-self.batch_size // ranks) * (3 * height * width * depth + _BESIDES)
 
 
 def _refuse_unused(
