@@ -12,26 +12,25 @@ from rich.text import Text
 
 from project import build
 from project.checking import FOR_SOURCES, check_part
-from project.data.catalog.catalog import Catalog, build_catalog
+from project.data.catalog.catalog import SPLITTING, Catalog, build_catalog
 from project.data.catalog.split_file import splits_from_file
 from project.data.preparation.links import Link
 from project.data.preparation.placement import placed, placed_csv
 from project.data.preparation.tree import LISTED, Tree
+from project.data.progress import bars
 from project.data.sources import Source
 from project.data.sources.listing import SPLITS, absolute, first_few
 from project.errors import ConfigError, DataError, suggestion
+from project.launch.cli.quoting import path_override
 from project.launch.composition.overlay import key_of
 from project.recorded import task_overrides
 
 log = logging.getLogger(__name__)
 
 _WRITE = ("folders", "split_file")
-_SPLITTING = (
-    "class_map", "classes", "val_fraction", "test_fraction", "resplit", "folds", "fold",
-    "split_file",
-)  # fmt: skip
+_DECIDING = ("class_map", "classes", *SPLITTING)
 _READING = ("on_bad_image", "max_pixels")
-_USED = {"root", "source", "download", "split_seed", *FOR_SOURCES, *_SPLITTING, *_READING}
+_USED = {"root", "source", "download", "split_seed", *FOR_SOURCES, *_DECIDING, *_READING}
 
 
 def prepare(cfg: DictConfig) -> Catalog:
@@ -49,6 +48,11 @@ def prepare(cfg: DictConfig) -> Catalog:
         KeyboardInterrupt: After Ctrl-C; the same command goes on.
     """
     _check(cfg)
+    with bars(shown=cfg.progress):
+        return _prepared(cfg)
+
+
+def _prepared(cfg: DictConfig) -> Catalog:
     source = _source(cfg)
     place = absolute(str(cfg.to))
     _refuse_nested(source.root, place)
@@ -57,14 +61,13 @@ def prepare(cfg: DictConfig) -> Catalog:
         source,
         cache_dir=cfg.paths.cache,
         seed=data["split_seed"],
-        progress=cfg.progress,
-        **{key: data[key] for key in (*_SPLITTING, *_READING)},
+        **{key: data[key] for key in (*_DECIDING, *_READING)},
     )
     tree = Tree(place, _settings(cfg, data, catalog))
     try:
         with tree.claimed():
             if cfg.write == "folders":
-                _write_folders(tree, catalog, cfg.link, progress=cfg.progress)
+                _write_folders(tree, catalog, cfg.link)
             else:
                 _write_file(tree, catalog)
             tree.complete()
@@ -123,15 +126,15 @@ def _settings(cfg: DictConfig, data: dict[str, Any], catalog: Catalog) -> dict[s
         "images": len(catalog),
         "write": cfg.write,
         "link": cfg.link,
-        **{key: data[key] for key in _SPLITTING},
+        **{key: data[key] for key in _DECIDING},
         "split_seed": data["split_seed"],
         "fingerprint": catalog.fingerprint,
     }
 
 
-def _write_folders(tree: Tree, catalog: Catalog, link: Link, *, progress: bool) -> None:
+def _write_folders(tree: Tree, catalog: Catalog, link: Link) -> None:
     plan = placed(catalog)
-    brought = tree.fill(catalog.root, plan, link, progress=progress)
+    brought = tree.fill(catalog.root, plan, link)
     tree.write(LISTED, placed_csv(catalog, plan))
     tree.verify(plan)
     log.info("Verified: %d photos, %d of them were there already.", len(plan), len(plan) - brought)
@@ -153,16 +156,14 @@ def _report(catalog: Catalog, place: Path, write: str) -> None:
     if catalog.skipped:
         few = first_few(sorted(catalog.skipped))
         lines.append(f"Left out: {len(catalog.skipped):,} unusable photos, {few}.")
-    if catalog.leaks:
-        inside, outside = catalog.leaks[0]
-        lines.append(
-            f"{len(catalog.leaks)} images of val or test are also in train, byte for byte; for "
-            f"example {outside} is {inside}."
-        )
+    lines += catalog.remarks()
     if write == "folders":
-        lines.append(f"Train on them: python -m project.train data=folder data.root={place}")
+        root = path_override("data.root", place)
+        lines.append(f"Train on them: python -m project.train data=folder {root}")
     else:
-        lines.append(f"Train with it: data.root={catalog.root} data.split_file={place / LISTED}")
+        root = path_override("data.root", catalog.root)
+        file = path_override("data.split_file", place / LISTED)
+        lines.append(f"Train with it: {root} {file}")
     for line in lines:
         console.print(Text(line), soft_wrap=True)
 

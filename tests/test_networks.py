@@ -14,7 +14,6 @@ from project.checking import check
 from project.errors import ConfigError, ModelError
 from project.evaluate import run as evaluate
 from project.fastest import with_fastest
-from project.models.backbones import torchvision_backbone
 from project.models.heads import gap_head
 from project.models.timing import Way
 from project.resuming import continued
@@ -178,9 +177,23 @@ def test_auxiliary_losses_go_with_the_networks_own_head(tiny: Compose) -> None:
         backbone_of(tiny(*plain))
 
 
-def test_weights_come_from_one_place_for_any_network(tiny: Compose) -> None:
-    with pytest.raises(ModelError, match=r"both model\.pretrained=true and model\.checkpoint_path"):
-        backbone_of(tiny("model=resnet18", "model.pretrained=true", "model.checkpoint_path=a.pth"))
+@pytest.mark.parametrize("network", ["model=resnet18", "model=googlenet"], ids=str)
+def test_weights_come_from_one_place_for_any_network(tiny: Compose, network: str) -> None:
+    text = r"both model\.pretrained=true and model\.checkpoint_path=a\.pth\. Leave one of them out"
+    with pytest.raises(ModelError, match=text):
+        backbone_of(tiny(network, "model.pretrained=true", "model.checkpoint_path=a.pth"))
+
+
+@pytest.mark.parametrize("network", ["timm", "torchvision"])
+def test_named_networks_start_from_a_local_file(
+    tiny: Compose, tmp_path: Path, network: str
+) -> None:
+    name = {"timm": "test_resnet", "torchvision": "mobilenet_v3_small"}[network]
+    model = (f"model={network}", f"model.name={name}")
+    saved = backbone_of(tiny(*model)).state_dict()
+    torch.save({key: value + 1 for key, value in saved.items()}, tmp_path / "weights.pth")
+    loaded = backbone_of(tiny(*model, f"model.checkpoint_path={tmp_path}/weights.pth"))
+    assert all(torch.equal(value, saved[key] + 1) for key, value in loaded.state_dict().items())
 
 
 def test_way_to_compute_is_measured_on_the_network_with_its_head(
@@ -231,7 +244,7 @@ def test_googlenet_learns_with_its_auxiliary_heads_and_is_measured_without(
     weights = torch.load(RunDirectory(tmp_path / "run").checkpoint("best"), weights_only=True)
     assert "backbone.aux1.fc2.weight" in weights["state_dict"]
     path = RunDirectory(tmp_path / "run").checkpoint("best")
-    without = torchvision_backbone("googlenet", num_classes=3, checkpoint_path=path)
+    without = backbone_of(tiny(*small, f"model.checkpoint_path={path}"))
     assert "aux1.fc2.weight" not in without.state_dict()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -86,6 +87,21 @@ def test_result_is_a_table_of_classes_and_splits(
     assert ["hat", "4", "2", "2", "8"] in lines
     assert ["all", "28", "14", "14", "56"] in lines
     assert lines[-1][-1] == f"data.root={tmp_path}/to"
+
+
+def test_printed_words_are_read_as_the_places_whatever_their_names(
+    prepare: Prepare, compose_config: Compose, raw: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    root = shutil.copytree(raw, tmp_path / "my hats, coats")
+    of, place = f"source='{root}'", tmp_path / "split, by 'seed'"
+    for way, to in (("folders", place / "a=1"), ("split_file", place / "b")):
+        prepare(of, f"write={way}", f'to="{to}"')
+        line = capsys.readouterr().out.splitlines()[-1]
+        words = [word for word in shlex.split(line) if word.startswith("data.")]
+        data = compose_config("train", "data=folder", *words).data
+        assert data.root == str(to if way == "folders" else root)
+        assert data.split_file == (None if way == "folders" else f"{to}/splits.csv")
 
 
 @pytest.mark.slow
@@ -247,13 +263,15 @@ def test_photos_and_their_split_do_not_lie_in_one_another(
 
 
 def test_drawn_photos_are_prepared_with_the_keys_that_draw_them(
-    compose_config: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    compose_config: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     words = ["data=faces", f"data.root={tmp_path}/faces", "data.background=varied"]
     monkeypatch.setattr(preparing, "task_overrides", lambda: words)
     place = [f"to={tmp_path}/to", "data.source.scale=0.05", "progress=false"]
     catalog = run(compose_config("prepare", *words, *place))
     assert len(splits_of(tmp_path / "to")) == len(catalog)
+    assert "Drawing" not in capsys.readouterr().err
 
 
 def test_keys_of_training_alone_are_not_swallowed(
@@ -339,7 +357,7 @@ def test_command_prepares_and_the_next_trains(command: Command, raw: Path, tmp_p
     found = re.search(r"Train on them: python -m project\.train (.*)", done.stdout)
     assert found is not None
     place = f"hydra.run.dir={tmp_path}/run"
-    words = found[1].split()
+    words = shlex.split(found[1])
     done = command("train", *TINY, *TINY_MODEL, place, *words)
     assert done.returncode == 0, done.stderr
     record = read_record(RunDirectory(tmp_path / "run"))

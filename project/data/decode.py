@@ -18,7 +18,7 @@ from project.data.fit import Box
 from project.data.resampling import Interpolation, Pixels, resample
 from project.errors import DataError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 """What Pillow may recognise; everything else is not an image to this project."""
 
 EXIF_ORIENTATION = 0x0112

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -11,6 +12,8 @@ T = TypeVar("T")
 # Threads share our bars. tqdm's own lock is shared with forked processes as well, and stays taken
 # for good when one of them is killed just then.
 tqdm.set_lock(threading.RLock())
+
+_quiet = 0  # blocks that leave bars out
 
 
 def with_progress(
@@ -28,4 +31,20 @@ def with_progress(
     Yields:
         The items.
     """
-    yield from tqdm(items, total=total, desc=title, unit=unit, disable=not shown)
+    disable = not shown or _quiet > 0
+    yield from tqdm(items, total=total, desc=title, unit=unit, disable=disable)
+
+
+@contextmanager
+def bars(*, shown: bool) -> Iterator[None]:
+    """Has all bars that begin in the block left out, in whichever thread they do.
+
+    Args:
+        shown: Whether they are shown after all, unless a block around this one leaves them out.
+    """
+    global _quiet  # noqa: PLW0603  # of the process, as standard error is
+    _quiet += not shown
+    try:
+        yield
+    finally:
+        _quiet -= not shown

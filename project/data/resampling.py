@@ -51,7 +51,9 @@ def resample(
     """
     if region is not None and all(edge % 1 == 0 for edge in region):
         image, region = _cut_out(image, region), None
-    height, width = (image.height, image.width) if isinstance(image, Image.Image) else image.shape[:2]
+    height, width = (
+        (image.height, image.width) if isinstance(image, Image.Image) else image.shape[:2]
+    )
     reduction = max(height / size[0], width / size[1])
     kernel = _KERNELS.get(interpolation)
     if kernel is not None and region is None and reduction < 2 * _REDUCING_GAP:

@@ -37,6 +37,7 @@ def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     [
         ("PNG", {}, 0),
         ("BMP", {}, 0),
+        ("PPM", {}, 0),
         ("TIFF", {}, 0),
         ("TIFF", {"compression": "tiff_lzw"}, 0),
         ("WEBP", {"lossless": True}, 0),
@@ -181,6 +182,7 @@ def jpeg(size: int = 64) -> bytes:
         (jpeg()[:-500], "^truncated file$"),
         (jpeg()[: len(jpeg()) // 2], "^truncated file$"),
         (encoded(Image.new("RGB", (90, 90)), "BMP")[:-300], "^truncated file$"),
+        (encoded(Image.new("RGB", (90, 90)), "PPM")[:-300], "^truncated file$"),
         (encoded(Image.effect_noise((90, 90), 50), "PNG")[:-900], "^truncated file$"),
         (encoded(Image.effect_noise((90, 90), 50), "GIF")[:-900], "^truncated file$"),
         (encoded(Image.effect_noise((90, 90), 50), "WEBP")[:-900], "^damaged file"),
@@ -220,7 +222,7 @@ def test_a_limit_above_pillows_own_is_honoured() -> None:
 
 def test_damaged_bytes_never_raise_anything_else(pixels: NDArray[np.uint8]) -> None:
     rng = np.random.default_rng(0)
-    for file_format in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
+    for file_format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM"):
         data = encoded(Image.fromarray(pixels), file_format)
         for _ in range(60):
             damaged = bytearray(data)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from project.atomic import replace_bytes
 from project.data.cores import available_cores
 from project.data.preparation.links import Link, bring, explained
 from project.data.preparation.placement import Placed
@@ -16,6 +17,7 @@ from project.data.progress import with_progress
 from project.data.sources.class_folders import ClassFolders
 from project.data.sources.image_files import EXTENSIONS
 from project.data.sources.listing import first_few
+from project.data.store.folder import GIGABYTE
 from project.errors import DataError
 
 Settings = Mapping[str, str | int | float | bool | None]
@@ -27,7 +29,6 @@ LISTED = "splits.csv"
 
 _COMPLETE = "complete"
 _LOCK, _PARTIAL = ".lock", ".partial"
-_GIGABYTE = 1e9
 
 
 class Tree:
@@ -44,7 +45,7 @@ class Tree:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Has the folder for this process alone, and for these settings for good.
+        """Has the folder for this process alone, and from the first photo on for these settings.
 
         Raises:
             DataError: It holds something else, another process works in it, or it cannot be
@@ -83,9 +84,7 @@ class Tree:
             DataError: It cannot be written.
         """
         with explained(self.path / name):
-            partial = self._partial(name)
-            partial.write_bytes(data)
-            partial.replace(self.path / name)
+            replace_bytes(self.path / name, data, self._partial())
 
     def fill(self, root: Path, plan: Sequence[Placed], link: Link, *, progress: bool = True) -> int:
         """Brings all photos to their places; those that are there are verified.
@@ -109,7 +108,7 @@ class Tree:
         def one(number: int) -> bool:
             photo = plan[number]
             source, target = root / photo.source, self.path / photo.target
-            return bring(source, target, link, photo.content_hash, self._partial(str(number)))
+            return bring(source, target, link, photo.content_hash, self._partial() / str(number))
 
         with ThreadPoolExecutor(available_cores()) as pool:
             try:
@@ -135,10 +134,10 @@ class Tree:
                 f'"{self.path}": {first_few(lost)}. Start the same command again.'
             )
 
-    def _partial(self, name: str) -> Path:
+    def _partial(self) -> Path:
         folder = self.path / _PARTIAL
         folder.mkdir(exist_ok=True)
-        return folder / name
+        return folder
 
     def _claim(self) -> None:
         facts = self._facts()
@@ -146,8 +145,11 @@ class Tree:
             self._say(complete=False)
             return
         now = self._settings
+        complete = facts.pop(_COMPLETE, None)
         changed = [key for key in dict.fromkeys([*facts, *now]) if facts.get(key) != now.get(key)]
-        if changed:
+        if changed and not complete and not self._photos():
+            self._say(complete=False)  # nothing came of the settings before
+        elif changed:
             shown = "".join(f"\n  {key}: {facts.get(key)}, now {now.get(key)}" for key in changed)
             raise DataError(
                 f'"{self.path}" was made otherwise:{shown}\nTake the same photos and keys to go on '
@@ -173,7 +175,6 @@ class Tree:
                 f'Expected in "{file}" what the folder was made of, got what cannot be read '
                 f"({error}). Set to=<folder> to another place."
             ) from error
-        facts.pop(_COMPLETE, None)
         return facts
 
     def _say(self, *, complete: bool) -> None:
@@ -181,16 +182,18 @@ class Tree:
         self.write(FACTS, (json.dumps(facts, ensure_ascii=False, indent=2) + "\n").encode())
 
     def _others(self, plan: Sequence[Placed]) -> list[str]:
-        known = {photo.target for photo in plan}
+        return sorted(self._photos() - {photo.target for photo in plan})
+
+    def _photos(self) -> set[str]:
+        """What lies in the tree and would be trained on."""
         with explained(self.path):
             found = [file.relative_to(self.path) for file in self.path.rglob("*")]
-        return sorted(
+        return {
             path.as_posix()
             for path in found
             if path.suffix.lower() in EXTENSIONS
-            and path.as_posix() not in known
             and not any(part.startswith(".") for part in path.parts)
-        )
+        }
 
     def _refuse(self, others: Sequence[str]) -> None:
         """Photos that are not of the plan would be trained on all the same."""
@@ -207,8 +210,8 @@ class Tree:
         needed = sum(_size(root / path) for path in missing)
         if needed > free:
             raise DataError(
-                f'The photos take {needed / _GIGABYTE:.1f} GB, but "{self.path}" has only '
-                f"{free / _GIGABYTE:.1f} GB left. Free some space, take link=hard or "
+                f'The photos take {needed / GIGABYTE:.1f} GB, but "{self.path}" has only '
+                f"{free / GIGABYTE:.1f} GB left. Free some space, take link=hard or "
                 "link=symbolic, or set to=<folder> to another place."
             )
 

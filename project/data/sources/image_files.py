@@ -8,7 +8,9 @@ from pathlib import Path
 from project.data.sources.listing import composed, first_few
 from project.errors import DataError
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
+)
 """File name endings that are taken for images, in any case."""
 
 

@@ -1,12 +1,14 @@
 """Paths on the command line, which Hydra's grammar would take apart."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+_PLAIN = re.compile(r"[\w./-]+", re.ASCII)
 _ASSIGNMENT = re.compile(r"(?P<key>[+~]{0,2}[\w./@-]+)=(?P<value>.+)", re.DOTALL)
 
 
@@ -32,6 +34,25 @@ def quoted(argument: str) -> str:
     return candidate if _parses(candidate) else argument
 
 
+def path_override(key: str, path: Path) -> str:
+    """Writes an override that can be pasted into a shell.
+
+    Args:
+        key: Of the configuration.
+        path: Its value; any path.
+
+    Returns:
+        One word of the shell, which Hydra reads as exactly this path.
+
+    Example:
+        >>> print(path_override("data.root", Path("/a")), path_override("data.root", Path("/b, c")))
+        data.root=/a 'data.root="/b, c"'
+    """
+    text = str(path)
+    value = text if _PLAIN.fullmatch(text) else in_quotes(_uninterpolated(text))
+    return shlex.quote(f"{key}={value}")
+
+
 def as_list(words: Sequence[str]) -> str:
     r"""Writes words as one value of Hydra's, a list of exactly these words.
 
@@ -45,7 +66,7 @@ def as_list(words: Sequence[str]) -> str:
         >>> print(as_list(["data.root='/a b'", 'x="y"', "z=${seed}"]))
         ["data.root='/a b'","x=\"y\"","z=\${seed}"]
     """
-    return f"[{','.join(in_quotes(word.replace('${', chr(92) + '${')) for word in words)}]"
+    return f"[{','.join(in_quotes(_uninterpolated(word)) for word in words)}]"
 
 
 def in_quotes(text: str) -> str:
@@ -53,6 +74,10 @@ def in_quotes(text: str) -> str:
     escaped = re.sub(r'(\\*)"', r'\1\1\\"', text)
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f'"{escaped}"'
+
+
+def _uninterpolated(text: str) -> str:
+    return text.replace("${", r"\${")
 
 
 def _parses(argument: str) -> bool:

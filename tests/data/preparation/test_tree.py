@@ -124,6 +124,45 @@ def test_tree_of_other_settings_is_refused_with_what_differs(filled: Callable[..
     assert contents(tree) == whole
 
 
+@pytest.fixture
+def refusing_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_file_system(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", other_file_system)
+
+
+@pytest.mark.usefixtures("refusing_links")
+def test_settings_that_no_photo_came_of_give_way_to_others(
+    filled: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"different file systems\. Take link=copy"):
+        filled("tree", "hard", way="hard")
+    assert json.loads((tmp_path / "tree" / "prepared.json").read_bytes())["way"] == "hard"
+    assert contents(filled("tree", way="copy")) == contents(filled("other", way="copy"))
+
+
+def test_settings_that_a_photo_came_of_are_kept(
+    filled: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "available_cores", lambda: 1)
+    monkeypatch.setattr(module, "bring", interrupted_after(1, []))
+    with pytest.raises(KeyboardInterrupt):
+        filled("tree")
+    monkeypatch.setattr(module, "bring", bring)
+    before = contents(tmp_path / "tree")
+    with pytest.raises(DataError, match="split_seed: 0, now 1"):
+        filled("tree", split_seed=1)
+    assert contents(tmp_path / "tree") == before
+
+
+def test_complete_tree_without_a_photo_is_kept(tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "tree", {"split_seed": 0})
+    with tree.claimed():
+        tree.complete()
+    refused(Tree(tmp_path / "tree", {"split_seed": 1}), "split_seed: 0, now 1")
+
+
 def test_folder_of_other_things_is_refused(filled: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "diary.txt").write_text("dear diary", encoding="utf-8")
@@ -194,6 +233,20 @@ def test_place_that_cannot_be_written_is_explained(
 
     monkeypatch.setattr(Path, "mkdir", read_only)
     refused(Tree(tmp_path / "tree", {}), r"Read-only file system\. Allow writing there, or set to=")
+
+
+def test_full_disk_keeps_what_was_written_and_is_explained(
+    filled: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = contents(tree := filled("tree"))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r'prepared\.json" cannot be written: No space left'):
+        Tree(tree, {}).write("prepared.json", b"{}")
+    assert contents(tree) == whole
 
 
 def test_disk_that_is_too_small_is_told_before_it_is_full(

@@ -15,7 +15,7 @@ def touch(root: Path, *paths: str) -> Path:
 
 
 def test_images_of_every_ending_are_found_sorted(tmp_path: Path) -> None:
-    endings = ["jpg", "JPEG", "jpe", "PNG", "webp", "bmp", "tif", "TIFF", "gif"]
+    endings = ["jpg", "JPEG", "jpe", "PNG", "webp", "bmp", "tif", "TIFF", "gif", "ppm"]
     touch(tmp_path, *(f"b/{e}.{e}" for e in endings), "a/z.jpg", "notes.txt", "b/x.svg")
 
     found = image_files(tmp_path)

@@ -1,17 +1,25 @@
 import pickle
+import shutil
 import urllib.error
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 from PIL import Image
 from torchvision import datasets
 from torchvision.datasets import CIFAR10, FashionMNIST, cifar, mnist
 
+from project.data.catalog.catalog import build_catalog
+from project.data.sources.class_folders import ClassFolders
+from project.data.sources.listing import SPLITS
 from project.data.sources.torchvision_source import TorchvisionDataset
 from project.errors import ConfigError, DataError
+from tests.conftest import REPOSITORY
 
 
 def idx(values: NDArray[np.uint8]) -> bytes:
@@ -46,6 +54,36 @@ def signs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def tracks(tmp_path: Path) -> Path:
+    """A GTSRB of 3 classes x 4 tracks x 5 frames, and 6 photos for the test."""
+    rng = np.random.default_rng(0)
+    base = tmp_path / "gtsrb"
+    test = base / "GTSRB" / "Final_Test" / "Images"
+    test.mkdir(parents=True)
+
+    def photo(file: Path) -> None:
+        Image.fromarray(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8)).save(file)
+
+    for label in range(3):
+        folder = base / "GTSRB" / "Training" / f"{label:05d}"
+        folder.mkdir(parents=True)
+        for number in range(20):
+            photo(folder / f"{number // 5:05d}_{number % 5:05d}.ppm")
+    rows = [f"{number:05d}.ppm;{number % 3}" for number in range(6)]
+    for row in rows:
+        photo(test / row.partition(";")[0])
+    (base / "GT-final_test.csv").write_text("\n".join(["Filename;ClassId", *rows]))
+    return tmp_path
+
+
+@pytest.fixture
+def gtsrb() -> Callable[..., TorchvisionDataset]:
+    """``gtsrb(root)`` is what ``data=gtsrb`` reads photos by."""
+    source = OmegaConf.load(REPOSITORY / "conf" / "data" / "gtsrb.yaml").source
+    return partial(TorchvisionDataset, name=source.name, group_pattern=source.group_pattern)
+
+
 def test_fashion_mnist_becomes_class_folders_of_the_same_pixels(fashion: Path) -> None:
     source = TorchvisionDataset(fashion, "FashionMNIST")
     rows = source.listing().to_pylist()
@@ -71,13 +109,75 @@ def test_export_happens_once(fashion: Path) -> None:
     assert TorchvisionDataset(fashion, "FashionMNIST").listing().equals(first)
 
 
+def test_photos_of_one_sign_are_not_torn_apart(
+    tracks: Path, tmp_path: Path, gtsrb: Callable[..., TorchvisionDataset]
+) -> None:
+    catalog = build_catalog(gtsrb(tracks), cache_dir=tmp_path / "cache", seed=0, val_fraction=0.25)
+    tracks_in: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for path, code in zip(catalog.paths.to_pylist(), catalog.splits, strict=True):
+        tracks_in[SPLITS[code]].add(path.rpartition("_")[0])
+    assert not tracks_in["train"] & tracks_in["val"]
+    assert sorted(tracks_in["train"] | tracks_in["val"]) == [
+        f"train/{label:02d}/{track:05d}" for label in range(3) for track in range(4)
+    ]
+    assert len(tracks_in["val"]) == 3  # one of the four of each class
+    listing = gtsrb(tracks).listing().to_pylist()
+    of_test = [row["group"] for row in listing if row["split"] == "test"]
+    assert len(set(of_test)) == len(of_test) == 6
+
+
+def test_export_of_before_photos_kept_their_names_is_replaced(
+    tracks: Path, gtsrb: Callable[..., TorchvisionDataset]
+) -> None:
+    old = tracks / "GTSRB-png" / "train" / "00" / "000000.png"
+    old.parent.mkdir(parents=True)
+    Image.new("RGB", (9, 7)).save(old)
+    ungrouped = TorchvisionDataset(tracks, "GTSRB")
+    assert ungrouped.listing()["path"].to_pylist() == ["train/00/000000.png"]
+    raw = (tracks / "gtsrb").rename(tracks / "away")
+    with pytest.raises(DataError, match=r"group_pattern needs the names .*data\.download=true"):
+        gtsrb(tracks).listing()
+    assert old.is_file()
+    raw.rename(tracks / "gtsrb")
+    paths = gtsrb(tracks).listing()["path"].to_pylist()
+    assert len(paths) == 66
+    assert paths[:2] == ["test/00/00000.png", "test/00/00003.png"]
+    shutil.rmtree(tracks / "gtsrb")
+    assert gtsrb(tracks).listing()["path"].to_pylist() == paths
+    assert sorted(file.name for file in tracks.iterdir() if file.is_dir()) == ["GTSRB-png"]
+
+
+def test_raw_frames_are_photos_too(tracks: Path) -> None:
+    pattern = r"^(\d+/\d+)_"
+    source = ClassFolders(tracks / "gtsrb" / "GTSRB" / "Training", group_pattern=pattern)
+    assert len(source.listing()) == 60
+
+
+def test_files_of_one_name_in_a_class_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nested:
+        def __init__(self, root: str, split: str) -> None:
+            self.samples = [(f"{root}/{split}/{n}/A%.jpg", 0) for n in range(2)]
+
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            return Image.new("L", (3, 3)), self.samples[index][1]
+
+    monkeypatch.setattr(datasets, "Country211", Nested)
+    paths = TorchvisionDataset(tmp_path, "Country211").listing()["path"].to_pylist()
+    assert paths[:2] == ["test/00/A%25-000000.png", "test/00/A%25-000001.png"]
+
+
 def test_gtsrb_has_numbers_for_class_names(signs: Path) -> None:
     listing = TorchvisionDataset(signs, "GTSRB").listing()
 
     assert listing["path"].to_pylist() == [
-        "test/01/000000.png",
-        "train/00/000000.png",
-        "train/01/000001.png",
+        "test/01/00000.png",
+        "train/00/00000.png",
+        "train/01/00000.png",
     ]
     assert listing["split"].to_pylist() == ["test", "train", "train"]
 

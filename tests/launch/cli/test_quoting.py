@@ -1,10 +1,11 @@
+import shlex
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from project.launch.cli.quoting import as_list, quoted
+from project.launch.cli.quoting import as_list, path_override, quoted
 
 
 def value_of(argument: str) -> object:
@@ -38,6 +39,23 @@ def test_what_can_be_read_stays_as_it_is(argument: str) -> None:
 def test_folder_with_a_comma_is_one_value(tmp_path: Path) -> None:
     (tmp_path / "hats,coats").mkdir()
     assert value_of(f"data.root={tmp_path}/hats,coats") == f"{tmp_path}/hats,coats"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/photos/a-b_1.x",
+        "/my photos/hats, coats",
+        "/사진/a=b",
+        "/it's (mine) $HOME `ls`;",
+        '/a "quoted" name\\',
+        "/{a: b}/[1]/${seed}/ends in a space ",
+    ],
+)
+def test_path_pasted_into_a_shell_arrives_whole(path: str) -> None:
+    (word,) = shlex.split(path_override("data.root", Path(path)))
+    cfg = OmegaConf.create({"root": value_of(word)})
+    assert cfg.root == path
 
 
 def test_list_too_long_for_a_file_name_is_a_list() -> None:
