@@ -201,7 +201,7 @@ def test_way_to_compute_is_measured_on_the_network_with_its_head(
 ) -> None:
     measured: list[Any] = []
 
-    def measure(backbone: nn.Module, tried: list[Way], *_: Any) -> dict[Way, float]:
+    def measure(backbone: nn.Module, tried: list[Way], *_: Any, **__: Any) -> dict[Way, float]:
         measured.append(backbone)
         return dict.fromkeys(tried, 1.0)
 
