@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,7 +22,9 @@ from project.runs.directory import RunDirectory
 from project.runs.metric_names import NAMED_TEST
 from project.runs.predictions import Predictions, read_predictions
 from project.runs.record import Diagnosis, RunRecord
-from project.stats.counts import Counts, compare_counts
+
+if TYPE_CHECKING:
+    from project.stats.counts import Counts
 
 _UNCERTAIN = 0.05  # chance that one of several intervals misses
 _CURVES = {
@@ -176,7 +179,7 @@ def drops(record: RunRecord, validations: int) -> list[Drop]:
     return [drop for drop in compared if drop]
 
 
-def _counts(record: RunRecord, split: str) -> Counts:
+def _counts(record: RunRecord, split: str) -> "Counts":
     """Recognised and all photos of each class that has any."""
     counts = {}
     for name in record.classes:
@@ -187,7 +190,11 @@ def _counts(record: RunRecord, split: str) -> Counts:
     return counts
 
 
-def _drop(usual: str, of_usual: Counts, other: str, of_other: Counts, times: int) -> Drop | None:
+def _drop(
+    usual: str, of_usual: "Counts", other: str, of_other: "Counts", times: int
+) -> Drop | None:
+    from project.stats.counts import compare_counts  # noqa: PLC0415 - statsmodels takes a second
+
     shared = [name for name in of_usual if name in of_other]
     if not shared:
         return None
