@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from project.callbacks.diagnoses.seen import percent
+from project.runs.metric_names import NAMED_TEST
 from project.runs.record import Diagnosis
 
 _FAR = 0.03  # of macro recall; what lies within is of no interest, however certain
@@ -63,7 +64,7 @@ def far_below(drop: Drop) -> Diagnosis | None:
         )
     return Diagnosis(
         "shifted_test_set",
-        f"The test set {drop.other.removeprefix('test_')} is shifted: {seen}. Usually it was taken "
+        f"The test set {drop.other.removeprefix(NAMED_TEST)} is shifted: {seen}. Usually it was taken "
         "elsewhere, and the network leans on background, light or camera. Train on photos of more "
         "places, or try augmentation=strong.",
         evidence,

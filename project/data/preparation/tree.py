@@ -86,14 +86,13 @@ class Tree:
         with explained(self.path / name):
             replace_bytes(self.path / name, data, self._partial())
 
-    def fill(self, root: Path, plan: Sequence[Placed], link: Link, *, progress: bool = True) -> int:
+    def fill(self, root: Path, plan: Sequence[Placed], link: Link) -> int:
         """Brings all photos to their places; those that are there are verified.
 
         Args:
             root: Folder of the photos.
             plan: Where they go.
             link: By which means.
-            progress: Whether to show a bar.
 
         Returns:
             How many were brought; the others were there.
@@ -104,16 +103,18 @@ class Tree:
         self._refuse(self._others(plan))
         if link == "copy":
             self._check_space(root, plan)
+        with explained(self.path):
+            partial = self._partial()
 
         def one(number: int) -> bool:
             photo = plan[number]
             source, target = root / photo.source, self.path / photo.target
-            return bring(source, target, link, photo.content_hash, self._partial() / str(number))
+            return bring(source, target, link, photo.content_hash, partial / str(number))
 
         with ThreadPoolExecutor(available_cores()) as pool:
             try:
                 done = pool.map(one, range(len(plan)))
-                return sum(with_progress(done, len(plan), "Preparing photos", shown=progress))
+                return sum(with_progress(done, len(plan), "Preparing photos"))
             finally:
                 pool.shutdown(cancel_futures=True)  # of an interruption: drops what waits
 

@@ -40,7 +40,7 @@ def filled(photo_root: Path, plan: list[Placed], tmp_path: Path) -> Callable[...
     def fill(name: str, link: Any = "copy", **settings: object) -> Path:
         tree = Tree(tmp_path / name, {**SETTINGS, **settings})  # type: ignore[dict-item]
         with tree.claimed():
-            tree.fill(photo_root, plan, link, progress=False)
+            tree.fill(photo_root, plan, link)
             tree.verify(plan)
             tree.complete()
         return tree.path
