@@ -64,8 +64,8 @@ def far_below(drop: Drop) -> Diagnosis | None:
         )
     return Diagnosis(
         "shifted_test_set",
-        f"The test set {drop.other.removeprefix(NAMED_TEST)} is shifted: {seen}. Usually it was taken "
-        "elsewhere, and the network leans on background, light or camera. Train on photos of more "
-        "places, or try augmentation=strong.",
+        f"The test set {drop.other.removeprefix(NAMED_TEST)} is shifted: {seen}. Usually it was "
+        "taken elsewhere, and the network leans on background, light or camera. Train on photos of "
+        "more places, or try augmentation=strong.",
         evidence,
     )
