@@ -21,8 +21,8 @@ def main() -> None:
 
 
 def run(cfg: "DictConfig") -> "Comparison":
-    """Compares and reports; see `project.comparison.compare`."""
-    from project.comparison import compare  # noqa: PLC0415 - heavy, and not needed for --help
+    """Compares and reports; see `project.commands.comparison.compare`."""
+    from project.commands.comparison import compare  # noqa: PLC0415 - heavy, and not needed for --help
 
     return compare(cfg)
 

@@ -17,8 +17,8 @@ def main() -> None:
 
 
 def run(cfg: "DictConfig") -> "RunRecord":
-    """Evaluates and reports; see `project.evaluation.evaluate`."""
-    from project.evaluation import evaluate  # noqa: PLC0415 - heavy, and not needed for --help
+    """Evaluates and reports; see `project.commands.evaluation.evaluate`."""
+    from project.commands.evaluation import evaluate  # noqa: PLC0415 - heavy, and not needed for --help
 
     return evaluate(cfg)
 

@@ -20,8 +20,8 @@ def main() -> None:
 
 
 def run(cfg: "DictConfig") -> "Catalog":
-    """Splits, writes and verifies; see `project.preparing.prepare`."""
-    from project.preparing import prepare  # noqa: PLC0415 - heavy, and not needed for --help
+    """Splits, writes and verifies; see `project.commands.preparing.prepare`."""
+    from project.commands.preparing import prepare  # noqa: PLC0415 - heavy, and not needed for --help
 
     return prepare(cfg)
 

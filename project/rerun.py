@@ -26,7 +26,9 @@ def main() -> None:
 
 
 def run(cfg: DictConfig) -> RunRecord:
-    """Composes the run's configuration again, trains and compares; see `project.rerunning.rerun`.
+    """Composes the run's configuration again, trains and compares.
+
+    See `project.commands.rerunning.rerun`.
 
     Args:
         cfg: A composed ``rerun`` configuration.
@@ -44,7 +46,7 @@ def run(cfg: DictConfig) -> RunRecord:
     new = recompose(earlier, [str(override) for override in cfg.overrides], paths)
     if cfg.compare:
         earlier.refuse_vain_comparison(new.config, measured_split(earlier.record))
-    from project.rerunning import rerun  # noqa: PLC0415 - heavy, and mistakes are found before
+    from project.commands.rerunning import rerun  # noqa: PLC0415 - heavy, and mistakes are found before
 
     return rerun(earlier, new, compare=cfg.compare)
 

@@ -28,12 +28,15 @@ def main() -> None:
 
 
 def run(cfg: "DictConfig") -> "RunRecord":
-    """Trains, tests and reports; see `project.training.train` and `project.resuming.resume`."""
+    """Trains, tests and reports.
+
+    See `project.commands.training.train` and `project.commands.resuming.resume`.
+    """
     if cfg.resume is not None:
-        from project.resuming import resume  # noqa: PLC0415 - heavy, and not needed for --help
+        from project.commands.resuming import resume  # noqa: PLC0415 - heavy, and not needed for --help
 
         return resume(cfg)
-    from project.training import train  # noqa: PLC0415 - heavy, and not needed for --help
+    from project.commands.training import train  # noqa: PLC0415 - heavy, and not needed for --help
 
     return train(cfg)
 

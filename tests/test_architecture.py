@@ -25,10 +25,8 @@ BELOW = {
 }
 FOR_ALL = {"errors", "memory", "atomic"}
 HYDRA_MAY = {
-    "build", "checking", "choosing", "diagnosing", "fastest", "cache", "recorded", "launch",
-    "fingerprints", "sweep", "searching",
-    "train", "training", "pretraining", "resuming", "evaluate", "evaluation", "rerun", "rerunning",
-    "compare", "comparison", "prepare", "preparing",
+    "build", "checking", "choosing", "commands", "launch",
+    "train", "evaluate", "rerun", "compare", "sweep", "cache", "prepare", "fingerprints",
 }  # fmt: skip
 HEAVY = (
     "torch", "pytorch_lightning", "timm", "albumentations", "wandb", "matplotlib", "pandas", "scipy"
@@ -66,7 +64,16 @@ def test_part_imports_only_what_lies_below_it(graph: grimp.ImportGraph, part: st
 
 def test_every_folder_of_the_package_is_a_known_part() -> None:
     folders = {f.name for f in PACKAGE.iterdir() if f.is_dir() and f.name != "__pycache__"}
-    assert folders == set(BELOW)
+    assert folders == {*BELOW, "commands"}
+
+
+def test_only_entry_points_import_what_the_commands_do(graph: grimp.ImportGraph) -> None:
+    importing = {
+        part_of(importer)
+        for importer, imported in imports(graph)
+        if part_of(imported) == "commands"
+    }
+    assert importing == {"commands", "train", "evaluate", "rerun", "compare", "prepare"}
 
 
 @pytest.mark.parametrize("bottom", sorted(FOR_ALL))

@@ -8,13 +8,14 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from project import build, choosing, fastest
+from project import build, choosing
 from project.checking import check
 from project.choosing import choose
+from project.commands import fastest
+from project.commands.fastest import with_fastest
+from project.commands.resuming import continued
 from project.errors import ConfigError, RunError
-from project.fastest import with_fastest
 from project.models.timing import Way
-from project.resuming import continued
 from project.runs.directory import RunDirectory
 from project.runs.lock import Lock
 from project.runs.record import read_record

@@ -81,7 +81,7 @@ def test_stopped_run_goes_on_with_another_headline(
     place = f"paths.run={directory.path}"
     assert run(tiny(place, f"resume={directory.path}")).headline == "recall/outer"
     record.write(directory)
-    monkeypatch.setattr("project.resuming.task_overrides", lambda: ["headline=accuracy"])
+    monkeypatch.setattr("project.commands.resuming.task_overrides", lambda: ["headline=accuracy"])
     again = run(tiny(place, f"resume={directory.path}", "headline=accuracy"))
     assert again.headline == read_record(directory).headline == "accuracy"
 

@@ -9,14 +9,15 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from project import build, fastest
+from project import build
 from project.checking import check
+from project.commands import fastest
+from project.commands.fastest import with_fastest
+from project.commands.resuming import continued
 from project.errors import ConfigError, ModelError
 from project.evaluate import run as evaluate
-from project.fastest import with_fastest
 from project.models.heads import gap_head
 from project.models.timing import Way
-from project.resuming import continued
 from project.runs.directory import RunDirectory
 from project.runs.record import read_record
 from project.train import run

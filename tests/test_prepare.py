@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from project import preparing
+from project.commands import preparing
+from project.commands.training import train
 from project.data.catalog.catalog import Catalog
 from project.data.preparation import tree
 from project.data.preparation.links import bring
@@ -27,7 +28,6 @@ from project.errors import ConfigError, DataError
 from project.prepare import one, run
 from project.runs.directory import RunDirectory
 from project.runs.record import read_record
-from project.training import train
 from tests.conftest import REPOSITORY, TINY, TINY_MODEL, Command, Compose, command_environment
 
 COUNTS = {"hat": 8, "outer": 16, "top": 32}

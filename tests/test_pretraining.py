@@ -18,6 +18,7 @@ import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, open_dict
 
+from project.commands.pretraining import planned, pretrain_once, starting_from, weights_digest
 from project.errors import ConfigError, EvenhandError, RunError
 from project.launch.cli.hydra_versions import version_options
 from project.launch.cli.quoting import as_list, quoted
@@ -26,7 +27,6 @@ from project.launch.cli.word_lists import worded
 from project.launch.composition.composed import settled
 from project.models.classifier import Classifier
 from project.models.weights import read_weights
-from project.pretraining import planned, pretrain_once, starting_from, weights_digest
 from project.report.tables import summary
 from project.rerun import run as rerun
 from project.runs.directory import RunDirectory

@@ -10,17 +10,17 @@ import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from project.commands.recorded import Origin
+from project.commands.training import train
 from project.errors import ConfigError, EvenhandError, RunError, TrainingError
 from project.launch.cli.hydra_versions import version_options
 from project.launch.cli.quoting import as_list, quoted
 from project.launch.cli.resolvers import register_resolvers
-from project.recorded import Origin
 from project.rerun import gathered, run
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions
 from project.runs.record import RunRecord, read_record
 from project.runs.saved_config import read_overrides
-from project.training import train
 from tests.conftest import TINY, TINY_MODEL, Command, Compose
 
 Rerun = Callable[..., RunRecord]
@@ -66,7 +66,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch, trained: Path) -> list[Any]:
         configs.append(cfg)
         return read_record(RunDirectory(trained))
 
-    monkeypatch.setattr("project.rerunning.train", instead)
+    monkeypatch.setattr("project.commands.rerunning.train", instead)
     return configs
 
 
@@ -77,7 +77,7 @@ def untrainable(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise TrainingError("far enough")
 
-    monkeypatch.setattr("project.training.build.classifier", stop)
+    monkeypatch.setattr("project.commands.training.build.classifier", stop)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def other_photos(photos: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def same_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else is committed meanwhile: the code is that of the run."""
-    monkeypatch.setattr("project.rerunning.environment_changes", lambda *_: [])
+    monkeypatch.setattr("project.commands.rerunning.environment_changes", lambda *_: [])
 
 
 def change_json(file: Path, **values: Any) -> None:

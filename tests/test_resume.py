@@ -16,9 +16,9 @@ import torch
 from project import build
 from project.callbacks.interruption import signals
 from project.checking import check
+from project.commands.resuming import continued
 from project.errors import ConfigError, Pruned, RunError
 from project.models.classifier import Classifier
-from project.resuming import continued
 from project.runs.directory import RunDirectory
 from project.runs.lock import Lock
 from project.runs.record import DataFacts, RunRecord, read_record
@@ -439,7 +439,7 @@ def test_run_cannot_go_on_in_another_directory(tiny: Compose, make_run: MakeRun)
 def test_directory_in_which_another_process_works_is_left_alone(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("project.recorded._PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("project.commands.recorded._PATIENCE_SECONDS", 0.01)
     run_directory = RunDirectory(tmp_path / "taken")
     run_directory.path.mkdir()
     RunRecord(state="running", name="theirs").write(run_directory)
@@ -464,7 +464,7 @@ def test_lock_that_somebody_only_looks_at_is_waited_for(
     def begin(_: Any) -> None:
         raise Begun
 
-    monkeypatch.setattr("project.training.check", begin)
+    monkeypatch.setattr("project.commands.training.check", begin)
     with pytest.raises(Begun):
         start("free")
 

@@ -20,7 +20,8 @@ from sqlalchemy.exc import OperationalError
 
 from hydra_plugins.evenhand.launchers import LocalLauncher
 from hydra_plugins.evenhand.sweepers import OptunaSweeper
-from project import searching
+from project.commands import searching
+from project.commands.searching import search
 from project.errors import ConfigError
 from project.launch.jobs.source import Source
 from project.launch.search.objectives import Objective
@@ -31,7 +32,6 @@ from project.launch.search.trial import RunningTrial
 from project.runs.directory import RunDirectory
 from project.runs.record import read_record
 from project.runs.sweeps import JobStatus
-from project.searching import search
 from tests.conftest import REPOSITORY, TINY, TINY_MODEL, Command, command_environment
 
 TRIALS = 20

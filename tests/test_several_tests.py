@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 
+from project.commands.recorded import Origin
+from project.commands.resuming import resume
+from project.commands.training import train
 from project.compare import run as compare
 from project.errors import ConfigError, DataError, RunError
 from project.evaluate import run as evaluate
@@ -17,13 +20,10 @@ from project.fingerprints import fingerprint
 from project.launch.cli.hydra_versions import version_options
 from project.launch.cli.resolvers import register_resolvers
 from project.launch.search.objectives import Objective, read_objectives
-from project.recorded import Origin
 from project.rerun import run as rerun
-from project.resuming import resume
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions
 from project.runs.record import RunRecord, read_record
-from project.training import train
 from tests.conftest import COLORS, TINY, TINY_MODEL, Command, Compose, draw_photo
 
 COUNTS = {"same": {"hat": 4, "outer": 5, "top": 6}, "shifted": {"hat": 7, "top": 9}}

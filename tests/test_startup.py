@@ -24,7 +24,7 @@ LATE = (
 @pytest.mark.slow
 def test_first_step_does_not_wait_for_imports_of_what_comes_later(tmp_path: Path) -> None:
     needed = first_step(tmp_path)
-    assert {"torch", "pytorch_lightning", "project.training"} <= set(needed)
+    assert {"torch", "pytorch_lightning", "project.commands.training"} <= set(needed)
     assert not [name for name in LATE if name in needed]
 
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from omegaconf import OmegaConf
 
+from project.commands.sweeping import Launch, run
 from project.launch.jobs.composing import Composer
 from project.launch.jobs.executor import Executor
 from project.launch.jobs.source import ListedJobs
 from project.launch.policy import Policy
 from project.runs.launchers import living_launchers
 from project.runs.sweeps import SweepDirectory, SweepFacts
-from project.sweeping import Launch, run
 
 
 @pytest.fixture

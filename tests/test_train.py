@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from project import training
+from project.commands import training
 from project.evaluate import run as evaluate
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions

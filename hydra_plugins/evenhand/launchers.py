@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
+    from project.commands.sweeping import Launch
     from project.launch.jobs.composing import Composer
     from project.launch.jobs.executor import Executor
     from project.launch.jobs.source import Source
     from project.runs.sweeps import JobStatus as Status
-    from project.sweeping import Launch
 
 
 class SweepLauncher(Launcher):
@@ -60,7 +60,7 @@ class SweepLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Runs jobs; what becomes of each is in its directory."""
-        from project.sweeping import run_listed  # noqa: PLC0415
+        from project.commands.sweeping import run_listed  # noqa: PLC0415
 
         statuses = run_listed(self._launch(), job_overrides, initial_job_idx)
         return [_returned(status) for status in statuses]
@@ -74,7 +74,7 @@ class SweepLauncher(Launcher):
         Returns:
             How each job is in the end.
         """
-        from project.sweeping import run  # noqa: PLC0415
+        from project.commands.sweeping import run  # noqa: PLC0415
 
         launch = self._launch()
         return run(launch, make_source(launch.composer))
@@ -89,9 +89,9 @@ class SweepLauncher(Launcher):
         raise NotImplementedError
 
     def _launch(self) -> Launch:
+        from project.commands.sweeping import Launch  # noqa: PLC0415
         from project.launch.jobs.composing import Composer  # noqa: PLC0415
         from project.launch.policy import make_policy  # noqa: PLC0415
-        from project.sweeping import Launch  # noqa: PLC0415
 
         assert self._context is not None, "Hydra calls setup first"
         assert self._config is not None

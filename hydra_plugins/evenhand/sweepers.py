@@ -92,7 +92,7 @@ class OptunaSweeper(Sweeper):
         from project.launch.packages import require  # noqa: PLC0415
 
         require("optuna", "hydra/sweeper=optuna", "optuna")
-        from project.searching import search  # noqa: PLC0415 - imports Optuna
+        from project.commands.searching import search  # noqa: PLC0415 - imports Optuna
 
         assert self.config is not None, "Hydra calls setup first"
         assert self.hydra_context is not None

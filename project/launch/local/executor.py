@@ -19,7 +19,7 @@ from project.runs.lock import INHERITED, Lock, is_locked
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
-_IMPORTED = ("project.training",)
+_IMPORTED = ("project.commands.training",)
 
 
 @dataclass

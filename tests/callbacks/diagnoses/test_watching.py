@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from project import training
 from project.callbacks.diagnoses.seen import Seen
 from project.callbacks.diagnoses.watching import STATE, Watch, _means, _noting, _woken
+from project.commands import training
 from project.models.classifier import Classifier
 from project.runs.directory import RunDirectory
 from project.runs.predictions import read_predictions

@@ -23,8 +23,8 @@ from project import build
 from project.callbacks.loggers import closing_wandb, log_config, log_results, wandb_logger
 from project.callbacks.tracking import results
 from project.callbacks.tracking.logger import WandbRunLogger
+from project.commands.recorded import task_choices, task_overrides, tracked_as
 from project.models.classifier import Classifier
-from project.recorded import task_choices, task_overrides, tracked_as
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord, read_record
 from project.train import run

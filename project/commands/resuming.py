@@ -8,10 +8,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from project.choosing import AUTO, CHOSEN
+from project.commands.recorded import Origin, task_overrides
+from project.commands.training import train
 from project.errors import ConfigError, RunError
 from project.launch.composition.composed import settled
 from project.launch.composition.overlay import ABSENT, Node, key_of, moved, put, value_at
-from project.recorded import Origin, task_overrides
 from project.runs.differences import NOTHING, Change, environment_changes, said
 from project.runs.directory import RunDirectory
 from project.runs.environment import code_version, hardware, packages
@@ -19,7 +20,6 @@ from project.runs.finding import open_training_run
 from project.runs.fingerprint import can_change_a_result, flattened
 from project.runs.record import RunRecord, read_record
 from project.runs.saved_config import read_config
-from project.training import train
 
 
 def resume(cfg: DictConfig) -> RunRecord:
@@ -37,7 +37,7 @@ def resume(cfg: DictConfig) -> RunRecord:
         ConfigError: If an override would change the run.
         RunError: If there is no run, it has finished, another process works on it, or its data have
             changed.
-        EvenhandError: As `project.training.train`.
+        EvenhandError: As `project.commands.training.train`.
     """
     run = open_training_run(Path(str(cfg.resume)))
     _require_same_place(run, Path(cfg.paths.run))

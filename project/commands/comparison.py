@@ -11,8 +11,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from project.commands.published import read_counts
 from project.errors import ConfigError, RunError, suggestion
-from project.published import read_counts
 from project.report.comparison.files import tables
 from project.report.comparison.page import write_comparison
 from project.report.comparison.table import print_comparison

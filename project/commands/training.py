@@ -15,21 +15,10 @@ from project.callbacks.progress import FirstBatch
 from project.callbacks.resumption import Restart, find_restart
 from project.checking import check, check_headline
 from project.choosing import asks_for_fastest
-from project.data.datamodule import PhotoDataModule
-from project.data.fit import square
-from project.diagnosing import diagnoses
-from project.fastest import with_fastest
-from project.launch.composition.composed import settled
-from project.launch.processes import (
-    check_own_ids,
-    check_processes,
-    ctrl_c_raises,
-    first_process,
-)
-from project.models.classifier import Classifier
-from project.models.latency import milliseconds_per_image
-from project.pretraining import Pretraining, planned, pretrain_once, starting_from
-from project.recorded import (
+from project.commands.diagnosing import diagnoses
+from project.commands.fastest import with_fastest
+from project.commands.pretraining import Pretraining, planned, pretrain_once, starting_from
+from project.commands.recorded import (
     Origin,
     best_epoch,
     describe,
@@ -40,6 +29,17 @@ from project.recorded import (
     report,
     tracked_as,
 )
+from project.data.datamodule import PhotoDataModule
+from project.data.fit import square
+from project.launch.composition.composed import settled
+from project.launch.processes import (
+    check_own_ids,
+    check_processes,
+    ctrl_c_raises,
+    first_process,
+)
+from project.models.classifier import Classifier
+from project.models.latency import milliseconds_per_image
 from project.report.scores import worst_test
 from project.runs.directory import RunDirectory
 from project.runs.record import HEADLINE, Pretrained, RunRecord

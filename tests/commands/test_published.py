@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from project.commands.published import read_counts
 from project.errors import DataError
-from project.published import read_counts
 from tests.conftest import REPOSITORY
 
 

@@ -6,10 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from project import build
 from project.checking import check
-from project.data.catalog.catalog import SPLITTING
-from project.errors import ConfigError, RunError, suggestion
-from project.launch.processes import ctrl_c_raises, first_process
-from project.recorded import (
+from project.commands.recorded import (
     Origin,
     describe_split,
     log_agreement,
@@ -18,6 +15,9 @@ from project.recorded import (
     report,
     task_overrides,
 )
+from project.data.catalog.catalog import SPLITTING
+from project.errors import ConfigError, RunError, suggestion
+from project.launch.processes import ctrl_c_raises, first_process
 from project.runs.directory import RunDirectory
 from project.runs.metric_names import NAMED_TEST
 from project.runs.record import RunRecord, read_record

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from project.diagnosing import curves_of, drops
+from project.commands.diagnosing import curves_of, drops
 from project.runs.directory import RunDirectory
 from project.runs.record import RunRecord, read_record
 from project.train import run

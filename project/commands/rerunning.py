@@ -16,6 +16,8 @@ from rich.text import Text
 
 from project.checking import check
 from project.choosing import AUTO, CHOSEN
+from project.commands.recorded import Origin, log_agreement
+from project.commands.training import train
 from project.data.datamodule import PhotoDataModule
 from project.errors import ConfigError
 from project.launch.cli.mistakes import key_at_fault
@@ -23,7 +25,6 @@ from project.launch.composition.earlier import Earlier
 from project.launch.composition.overlay import key_of
 from project.launch.composition.recomposition import Recomposition
 from project.launch.processes import first_process
-from project.recorded import Origin, log_agreement
 from project.report.metrics import led
 from project.report.scores import measured_split, percent
 from project.runs.alignment import split_rows
@@ -39,7 +40,6 @@ from project.runs.environment import code_version, hardware, packages
 from project.runs.groups import group_runs
 from project.runs.predictions import read_predictions
 from project.runs.record import RunRecord
-from project.training import train
 
 log = logging.getLogger(__name__)
 
@@ -237,7 +237,7 @@ def _print(title: str, headings: Sequence[str], rows: Sequence[Change]) -> None:
 
 def _compare(earlier: Earlier, new: RunDirectory, output: Path) -> None:
     """Ends with the paired comparison; the earlier run is the baseline."""
-    from project.comparison import Options, compare_runs  # noqa: PLC0415 - only where asked for
+    from project.commands.comparison import Options, compare_runs  # noqa: PLC0415 - only where asked for
 
     runs = [earlier.run, new]
     groups = group_runs(runs).groups

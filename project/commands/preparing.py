@@ -12,6 +12,7 @@ from rich.text import Text
 
 from project import build
 from project.checking import FOR_SOURCES, check_part
+from project.commands.recorded import task_overrides
 from project.data.catalog.catalog import SPLITTING, Catalog, build_catalog
 from project.data.catalog.split_file import splits_from_file
 from project.data.preparation.links import Link
@@ -23,7 +24,6 @@ from project.data.sources.listing import SPLITS, absolute, first_few
 from project.errors import ConfigError, DataError, suggestion
 from project.launch.cli.quoting import path_override
 from project.launch.composition.overlay import key_of
-from project.recorded import task_overrides
 
 log = logging.getLogger(__name__)
 
