@@ -31,9 +31,9 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 import timm
 import timm.data
-import timm.optim
 import torch
 from hydra import compose, initialize_config_module
+from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from benchmarks.measuring import Times, print_setting, print_table, wide_console
@@ -160,7 +160,7 @@ def timms(given: argparse.Namespace) -> Rate:
     )
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
-        built: torch.optim.Optimizer = timm.optim.create_optimizer_v2(parameters, "adamw", lr=1e-3)
+        built: torch.optim.Optimizer = create_optimizer_v2(parameters, "adamw", lr=1e-3)
         return built
 
     return _loop(given, batches, optimizer)
@@ -211,7 +211,7 @@ def _loop(
     optimizer: Callable[[Any], torch.optim.Optimizer],
 ) -> Rate:
     network = timm.create_model(given.model, num_classes=CLASSES)
-    network.to(given.device, memory_format=torch.channels_last).train()
+    network.to(given.device).to(memory_format=torch.channels_last).train()
     weights = optimizer(network.parameters())
     if given.compiled:
         network.compile()
@@ -220,7 +220,7 @@ def _loop(
         with torch.autocast(given.device, torch.bfloat16):
             loss = nn.functional.cross_entropy(network(images), labels)
         weights.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         weights.step()
         if not watch.step(len(images)):
             break
