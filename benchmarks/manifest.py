@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.measuring import print_setting, print_table, wide_console
 from project.data.catalog.catalog import Catalog
+from project.data.catalog.shared import release_unused
 from project.data.dataset import PhotoDataset
 from project.data.fit import Fit
 from project.data.plan import EpochPlan, PlannedBatches
@@ -82,7 +83,7 @@ def catalog(rows: int) -> Catalog:
         sizes=rng.integers(200, 400, (rows, 2)).astype(np.int32),
         content_hash=pa.array(digests),
         perceptual_hash=pa.array([digest[16:] for digest in digests]),
-    )
+    ).shared()
 
 
 def loaded(rows: int) -> Memory:
@@ -111,6 +112,7 @@ def loaded(rows: int) -> Memory:
         worker_init_fn=start_worker,
         generator=torch.Generator(),
     )
+    release_unused()
     epochs = chain.from_iterable(repeat(loader))
     for _ in islice(epochs, BATCHES):
         pass

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from project.data.augmentation import Augmentation
+from project.data.catalog.shared import release_unused
 from project.data.catalog.catalog import Catalog, build_catalog, frozen_catalog
 from project.data.catalog.splits import TRAIN
 from project.data.changes import Batch, Changes
@@ -397,6 +398,7 @@ class PhotoDataModule(pl.LightningDataModule):
                 wanted, self._batch_bytes, self._processes, told=self._short_of_memory
             )
             self._short_of_memory |= workers < wanted
+            release_unused()  # before the workers begin with what this process has
         device = self.trainer.strategy.root_device if self.trainer else None
         return PrefetchingLoader(
             dataset,

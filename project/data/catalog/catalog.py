@@ -1,7 +1,7 @@
 """Photos that are verified, labelled and split: what all later parts work on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from project.data.catalog.classes import apply_class_map, check_known, class_codes, class_list
 from project.data.catalog.manifest import Manifest, digest, table_fingerprint
 from project.data.catalog.scan import scan
+from project.data.catalog.shared import shared_numbers, shared_strings
 from project.data.catalog.split_file import split_csv, splits_from_file
 from project.data.catalog.splits import (
     SplitOptions,
@@ -103,6 +104,20 @@ class Catalog:
     def remarks(self) -> list[str]:
         """What a reader of the results should know about the split, one sentence each."""
         return [leak_remark("val or test", self.leaks)] if self.leaks else []
+
+    def shared(self) -> "Catalog":
+        """The same in memory of which a worker counts only the pages that it has read."""
+        return replace(
+            self,
+            paths=shared_strings(self.paths),
+            labels=shared_numbers(self.labels),
+            splits=shared_numbers(self.splits),
+            groups=shared_strings(self.groups),
+            boxes=shared_numbers(self.boxes),
+            sizes=shared_numbers(self.sizes),
+            content_hash=shared_strings(self.content_hash),
+            perceptual_hash=shared_strings(self.perceptual_hash),
+        )
 
     def splits_csv(self) -> bytes:
         """The split as a file that ``data.split_file`` accepts."""
@@ -295,7 +310,7 @@ def _catalog(
         skipped=skipped,
         leaks=_leaks(final),
         fingerprint=digest([repr(classes).encode(), table_fingerprint(final).encode()]),
-    )
+    ).shared()
 
 
 def leak_remark(place: str, leaks: Sequence[tuple[str, str]], root: Path | None = None) -> str:
