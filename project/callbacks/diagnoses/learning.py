@@ -1,5 +1,7 @@
 """How losses went over the epochs."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from project.callbacks.diagnoses.seen import ENOUGH_EPOCHS, Curves, Floats, Seen, Setup, percent
@@ -69,15 +71,14 @@ def overfitting(curves: Curves, chance: float, support: Floats) -> Diagnosis | N
         return None
     seen, evidence, begun = [], dict[str, float | str](), []
     if rise is not None:
-        train, val = curves.train_loss[both], curves.val_loss[both]
-        begun.append(int(epochs[rise]))
-        end = float(val[-_LAST:].mean())
+        begun.append(int(epochs[rise.begun]))
         seen.append(
-            f"since epoch {begun[0]} the validation loss has risen from {val[rise]:.3f} to "
-            f"{end:.3f} while the training loss fell from {train[rise]:.3f} to {train[-1]:.3f}"
+            f"since epoch {begun[0]} the validation loss has risen from {rise.val[0]:.3f} to "
+            f"{rise.val[1]:.3f} (medians of {_LAST} epochs) while the training loss fell from "
+            f"{rise.train[0]:.3f} to {rise.train[1]:.3f}"
         )
-        evidence |= {"lowest_val_loss": float(val[rise]), "last_val_loss": end}
-        evidence |= {"train_loss_then": float(train[rise]), "last_train_loss": float(train[-1])}
+        evidence |= {"lowest_val_loss": rise.val[0], "last_val_loss": rise.val[1]}
+        evidence |= {"train_loss_then": rise.train[0], "last_train_loss": rise.train[1]}
     if gap is not None:
         epoch, known, new = gap
         begun.append(epoch)
@@ -97,8 +98,22 @@ def overfitting(curves: Curves, chance: float, support: Floats) -> Diagnosis | N
     )
 
 
-def _rise(train: Floats, val: Floats, chance: float) -> int | None:
-    """Place from which the validation loss rises, by more than it wavers."""
+class _Rise(NamedTuple):
+    """A validation loss that rises while the training loss falls.
+
+    Attributes:
+        begun: Place where the validation loss was lowest.
+        val: The validation loss there and in the end, each the median of three epochs.
+        train: The training loss there, and its mean of the last three epochs.
+    """
+
+    begun: int
+    val: tuple[float, float]
+    train: tuple[float, float]
+
+
+def _rise(train: Floats, val: Floats, chance: float) -> _Rise | None:
+    """A rise of the validation loss by more than it wavers."""
     if len(val) < 6:
         return None
     smooth = np.array([np.median(val[max(i - 1, 0) : i + 2]) for i in range(len(val))])
@@ -108,10 +123,11 @@ def _rise(train: Floats, val: Floats, chance: float) -> int | None:
         return None
     # Second differences know no slope; their spread is the root of 6 of that of the values.
     wavering = float(np.median(np.abs(np.diff(val, 2)))) / 0.6745 / np.sqrt(6)
-    rise = float(np.median(val[-_LAST:]) - smooth[lowest])
-    if rise < max(4 * wavering, 0.1 * smooth[lowest], 0.05 * chance):
+    low, high = float(smooth[lowest]), float(np.median(val[-_LAST:]))
+    if high - low < max(4 * wavering, 0.1 * low, 0.05 * chance):
         return None
-    return lowest if train[-_LAST:].mean() < 0.95 * train[lowest] else None
+    then, now = float(train[lowest]), float(train[-_LAST:].mean())
+    return _Rise(lowest, (low, high), (then, now)) if now < 0.95 * then else None
 
 
 def _gap(curves: Curves, support: Floats) -> tuple[int, float, float] | None:
@@ -154,9 +170,9 @@ def high_rate(seen: Seen, curves: Curves, chance: float, setup: Setup) -> Diagno
         return None
     signs = []
     if blown:
-        worst = max(part for _, part in blown)
+        epoch, worst = max(blown, key=lambda of: of[1])
         signs.append(
-            f"it rose to {worst:.3g} in epoch {blown[0][0]}, from {seen.first_loss:.3g} before "
+            f"it rose to {worst:.3g} in epoch {epoch}, from {seen.first_loss:.3g} before "
             "anything was learned"
         )
     if spikes:

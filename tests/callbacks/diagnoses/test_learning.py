@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,27 @@ def test_a_rising_validation_loss_is_dated(seed: int) -> None:
     assert f"trainer.max_epochs={int(float(found.evidence['since_epoch'])) + 1}" in found.sentence
 
 
+@pytest.mark.parametrize("place", [5, 6, 7])
+def test_a_rise_is_told_from_a_lower_to_a_higher_loss(place: int) -> None:
+    """One high epoch at the turn is not where the loss began to rise from."""
+    rising = overfit(turn=6, wavering=0.0)
+    rising.val_loss[place] += 0.6
+    found = overfitting(rising, CHANCE, SUPPORT)
+    assert found is not None
+    told = re.search(
+        r"risen from ([\d.]+) to ([\d.]+) .* loss fell from ([\d.]+) to ([\d.]+)\.", found.sentence
+    )
+    assert told is not None
+    low, high, then, now = map(float, told.groups())
+    assert low == pytest.approx(0.44, abs=0.041)
+    assert high == pytest.approx(0.88, abs=0.001)
+    assert then > now
+    names = ("lowest_val_loss", "last_val_loss", "train_loss_then", "last_train_loss")
+    assert [float(found.evidence[name]) for name in names] == pytest.approx(
+        [low, high, then, now], abs=0.001
+    )
+
+
 @pytest.mark.parametrize("wavering", [0.0, 0.02, 0.1, 0.3])
 @pytest.mark.parametrize("epochs", [6, 10, 30])
 def test_noise_is_no_overfitting(wavering: float, epochs: int) -> None:
@@ -172,6 +194,12 @@ def test_a_loss_that_explodes_is_told() -> None:
     assert found.name == "learning_rate_too_high"
     assert "it rose to 5 in epoch 0, from 0.7 before anything was learned" in found.sentence
     assert "optimizer.lr=0.001" in found.sentence
+
+
+def test_a_loss_that_explodes_twice_is_told_with_the_epoch_of_the_worse() -> None:
+    found = high((5.0, 2.0), (0.6, 0.5), (0.4, 9.0))
+    assert "it rose to 9 in epoch 2, from 0.7 before anything was learned" in found.sentence
+    assert found.evidence["since_epoch"] == 0
 
 
 def test_a_loss_that_comes_back_and_explodes_again_is_told() -> None:
