@@ -384,7 +384,10 @@ def test_first_process_that_is_gone_is_not_waited_for_without_end(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("sign", ["lock", "progress"])
-def test_first_process_is_waited_for_as_long_as_it_works(plan: Any, sign: str) -> None:
+def test_first_process_is_waited_for_as_long_as_it_works(
+    plan: Any, sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("project.launch.beforehand._ABANDONED_SECONDS", 4.0)
     run = plan.job.run
     left_behind(run, "failed")  # of an earlier launch
     lock = Lock.take(run.lock_file)
@@ -393,10 +396,10 @@ def test_first_process_is_waited_for_as_long_as_it_works(plan: Any, sign: str) -
         lock.release()
 
     def work() -> None:
-        for step in range(30):
+        for step in range(100):
             time.sleep(0.05)
             if sign == "progress":
-                write_progress(run, Progress(0, 1, step / 30, "val/loss", None, step, None))
+                write_progress(run, Progress(0, 1, step / 100, "val/loss", None, step, None))
         left_behind(run, "finished", "later")
         lock.release()
 
