@@ -41,6 +41,8 @@ def curves(metrics_csv: Path, best_epoch: int | None = None) -> Figure:
     _draw(right, frame, "macro_recall", "-")
     _draw(right, frame, "accuracy", ":")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    _let_little_look_little(left, 0.1 * max(left.get_ylim()))
+    _let_little_look_little(right, 0.1, largest=1.0)
     for axes, title in ((left, "Loss"), (right, "Macro recall and accuracy")):
         _finish(axes, title, best_epoch)
     return figure
@@ -173,6 +175,20 @@ def _draw(axes: Axes, frame: pd.DataFrame, metric: str, style: str) -> None:
                 values.index, values.to_numpy(), style, color=colour, marker=marker, markersize=3.5,
                 label=label,
             )  # fmt: skip
+
+
+def _let_little_look_little(axes: Axes, span: float, largest: float = np.inf) -> None:
+    """Widens what values are drawn against, so that what hardly changes is nearly a level line.
+
+    Args:
+        axes: With its lines.
+        span: The least that its height stands for.
+        largest: That a value can be.
+    """
+    low, high = axes.get_ylim()
+    if axes.lines and high - low < span:
+        top = min((low + high + span) / 2, max(high, largest + 0.05 * span))
+        axes.set_ylim(top - span, top)
 
 
 def _finish(axes: Axes, title: str, best_epoch: int | None) -> None:

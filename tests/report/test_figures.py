@@ -50,6 +50,35 @@ def test_a_single_epoch_is_a_visible_point(tmp_path: Path) -> None:
     assert line.get_marker() == "o"
 
 
+def height(figure: Figure, axes: int) -> tuple[float, float]:
+    low, high = figure.axes[axes].get_ylim()
+    return low, high
+
+
+def test_what_hardly_changes_is_drawn_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    file.write_text("epoch,step,val/loss,val/accuracy\n0,1,0.6935,0.49\n1,2,0.6931,0.50\n")
+    low, high = height(curves(file), 0)
+    assert low < 0.6931
+    assert high > 0.6935
+    assert high - low == pytest.approx(0.07, abs=0.001)
+    low, high = height(curves(file), 1)
+    assert (low, high) == pytest.approx((0.445, 0.545), abs=0.001)
+
+
+def test_no_rate_above_one_is_marked(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    file.write_text("epoch,step,val/accuracy\n0,1,0.99\n1,2,1.0\n")
+    assert height(curves(file), 1) == pytest.approx((0.905, 1.005))
+
+
+def test_what_changes_is_drawn_as_large_as_it_goes(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    file.write_text("epoch,step,val/loss,val/accuracy\n0,1,2.0,0.2\n1,2,0.1,0.9\n")
+    assert height(curves(file), 0) == pytest.approx((0.005, 2.095))
+    assert height(curves(file), 1) == pytest.approx((0.165, 0.935))
+
+
 @pytest.mark.parametrize(
     "content", ["epoch,step\n", "epoch,step,val/loss\n0,1,nan\n"], ids=["no rows", "only nan"]
 )
