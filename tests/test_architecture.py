@@ -129,6 +129,14 @@ def test_entry_point_starts_without_heavy_imports(entry: str) -> None:
     assert not [name for name in HEAVY if name in loaded]
 
 
+def test_every_file_is_linted() -> None:
+    command = [sys.executable, "-m", "ruff", "check", "--show-files"]
+    root = PACKAGE.parent
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    missed = {*MODULES, *(root / "tests").rglob("*.py")} - set(map(Path, done.stdout.splitlines()))
+    assert not missed
+
+
 def test_no_file_is_a_drawer_for_anything() -> None:
     names = {file.stem for file in MODULES}
     assert not names & {"utils", "util", "helpers", "helper", "manager", "misc", "common"}

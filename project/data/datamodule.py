@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from project.data.augmentation import Augmentation
+from project.data.catalog.catalog import MAX_PIXELS, Catalog, build_catalog, frozen_catalog
 from project.data.catalog.shared import release_unused
-from project.data.catalog.catalog import Catalog, build_catalog, frozen_catalog
 from project.data.catalog.splits import TRAIN
 from project.data.changes import Batch, Changes
 from project.data.cores import available_cores
@@ -123,7 +123,7 @@ class PhotoDataModule(pl.LightningDataModule):
         split_file: str | Path | None = None,
         tests: dict[str, Any] | None = None,
         on_bad_image: Literal["error", "skip"] = "error",
-        max_pixels: int = 178_956_970,
+        max_pixels: int = MAX_PIXELS,
         cache: Cache = "disk",
         cache_limit_gb: float = 50.0,
         store_side: int | Literal["auto"] = "auto",

@@ -23,9 +23,11 @@ FILTERS: dict[Interpolation, Image.Resampling] = {
 # Pillow averages pixels by whole blocks until they are this many times what is asked for.
 _REDUCING_GAP = 3.0
 
-_BILINEAR: Any = torch.ops.aten._upsample_bilinear2d_aa
-_BICUBIC: Any = torch.ops.aten._upsample_bicubic2d_aa
-_KERNELS: dict[str, Any] = {"bilinear": _BILINEAR, "bicubic": _BICUBIC}
+# Of torch's `interpolate` with ``antialias=True``, which cannot write into memory that it is given.
+_KERNELS: dict[str, Any] = {
+    "bilinear": torch.ops.aten._upsample_bilinear2d_aa,  # noqa: SLF001
+    "bicubic": torch.ops.aten._upsample_bicubic2d_aa,  # noqa: SLF001
+}
 
 
 def resample(

@@ -41,8 +41,8 @@ def curves(metrics_csv: Path, best_epoch: int | None = None) -> Figure:
     _draw(right, frame, "macro_recall", "-")
     _draw(right, frame, "accuracy", ":")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    _let_little_look_little(left, 0.1 * max(left.get_ylim()))
-    _let_little_look_little(right, 0.1, largest=1.0)
+    _span_at_least(left, 0.1 * max(left.get_ylim()))
+    _span_at_least(right, 0.1, largest=1.0)
     for axes, title in ((left, "Loss"), (right, "Macro recall and accuracy")):
         _finish(axes, title, best_epoch)
     return figure
@@ -177,7 +177,7 @@ def _draw(axes: Axes, frame: pd.DataFrame, metric: str, style: str) -> None:
             )  # fmt: skip
 
 
-def _let_little_look_little(axes: Axes, span: float, largest: float = np.inf) -> None:
+def _span_at_least(axes: Axes, span: float, largest: float = np.inf) -> None:
     """Widens what values are drawn against, so that what hardly changes is nearly a level line.
 
     Args:

@@ -10,10 +10,10 @@ from project.data.catalog.catalog import Catalog, build_catalog
 from project.data.changes import Changes
 from project.data.dataset import PhotoDataset, TrainingDataset
 from project.data.fit import Fit
-from project.data.resampling import Pixels
 from project.data.mixing import Mixing
 from project.data.oversampling import Oversampling
 from project.data.plan import PADDING, SampleKey
+from project.data.resampling import Pixels
 from project.data.sources import ClassFolders
 from project.errors import DataError
 

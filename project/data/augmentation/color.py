@@ -97,7 +97,7 @@ class ColorJitter(BatchTransform):
         share = parameters[10]
         matrix[:, 3] = share * np.dot(LUMA, cv2.mean(pixels)[:3]) if share else 0.0
         changed: Any = cv2.transform(pixels, matrix)
-        return cast(Pixels, changed)
+        return cast("Pixels", changed)
 
 
 def hue_matrix(turns: Numbers) -> Numbers:

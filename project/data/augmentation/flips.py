@@ -42,7 +42,7 @@ class _Flip(BatchTransform):
     def change_pixels(self, pixels: Pixels, parameters: object) -> Pixels:  # noqa: ARG002
         """See `BatchTransform.change_pixels`."""
         flipped: Any = cv2.flip(pixels, self.axis - 2)  # its axes are those of (H, W)
-        return cast(Pixels, flipped)
+        return cast("Pixels", flipped)
 
 
 class HorizontalFlip(_Flip):

@@ -17,13 +17,13 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def shared_numbers(column: NDArray[Number]) -> NDArray[Number]:
-    """Copies numbers to shared memory.
+    """Copies numbers to shared memory, unless they are few.
 
     Args:
         column: Of any shape.
 
     Returns:
-        The same numbers, in C order; read-only, for a change would reach every process.
+        The same numbers, in C order; if large, read-only: a change would reach every process.
     """
     if column.nbytes < _LARGE:
         return column

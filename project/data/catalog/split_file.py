@@ -23,7 +23,9 @@ def split_csv(table: pa.Table) -> bytes:
         Contents of a file with these columns, UTF-8.
     """
     text = io.StringIO()
-    table.select(["path", "label", "split", "group", "content_hash"]).to_pandas().to_csv(text, index=False)
+    table.select(["path", "label", "split", "group", "content_hash"]).to_pandas().to_csv(
+        text, index=False
+    )
     return text.getvalue().encode()
 
 

@@ -109,7 +109,8 @@ def given_splits(table: pa.Table) -> NDArray[np.int8]:
         table: Has the column ``split``.
 
     Returns:
-        Codes of `project.data.sources.listing.SPLITS`, -1 in all rows if the source gives none, int8 (N,).
+        Codes of `project.data.sources.listing.SPLITS`, -1 in all rows if the source gives none,
+        int8 (N,).
 
     Raises:
         DataError: Only some rows have a split, or none of them is train.

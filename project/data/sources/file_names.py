@@ -8,7 +8,13 @@ import pyarrow as pa
 
 from project.data.sources.grouping import compiled
 from project.data.sources.image_files import image_files
-from project.data.sources.listing import absolute, composed, existing_folder, first_few, listing_table
+from project.data.sources.listing import (
+    absolute,
+    composed,
+    existing_folder,
+    first_few,
+    listing_table,
+)
 from project.data.sources.split_names import SPLIT_NAMES, split_lookup
 from project.errors import ConfigError, DataError, suggestion
 

@@ -9,7 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from project.data.sources.listing import BOX_COLUMNS, absolute, existing_folder, first_few, listing_table
+from project.data.sources.listing import (
+    BOX_COLUMNS,
+    absolute,
+    existing_folder,
+    first_few,
+    listing_table,
+)
 from project.data.sources.split_names import SPLIT_NAMES, split_lookup
 from project.errors import ConfigError, DataError, suggestion
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from project.data.sources.listing import SPLITS, listing_table
 from project.data.catalog.splits import SplitOptions, assign_splits
+from project.data.sources.listing import SPLITS, listing_table
 from project.errors import ConfigError, DataError
 
 Row = tuple[str, str, str | None, str | None]
